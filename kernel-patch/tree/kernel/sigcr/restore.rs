@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Restore: from a record to the signal state of a process, all of it or nothing.
+//!
+//! The record is copied in once and decoded. Then a [`Plan`] is made: permissions are checked,
+//! threads found, signals allocated. Then, in one hold of siglock, every condition is checked and
+//! the plan carried out; from the first change on nothing can fail. What the target had before is
+//! freed when the lock is released.
+//!
+//! Signals are put into the queues as they are, not sent: sending would drop ignored signals, let
+//! `SIGCONT` and stop signals undo each other, and wake or kill the target.
+
+mod plan;
+
+use kernel::{
+    prelude::*,
+    signal::{
+        self,
+        ExecUpdateGuard,
+        Scope,
+        SighandGuard,
+        Target, //
+    },
+    uaccess::UserSliceReader, //
+};
+
+use crate::{
+    abi,
+    record::{
+        self,
+        EntryExt,
+        Record,
+        Refusal,
+        RefusalClass, //
+    }, //
+};
+
+use plan::Plan;
+
+/// How often a restore begins anew because the target has changed its leader.
+const ATTEMPT_COUNT_MAX: usize = 16;
+
+/// Gives what `pidfd` names the state that the record in `reader` holds.
+///
+/// # Errors
+///
+/// In the order in which they are looked for; on each, nothing has been changed.
+///
+/// - [`EINVAL`]: unknown flags; no room for a header.
+/// - [`E2BIG`]: longer than a record may be.
+/// - [`EFAULT`]: the record cannot be read.
+/// - [`EINVAL`], [`EBADMSG`], [`EOPNOTSUPP`]: the record is refused, see `Refusal`.
+/// - [`EBADF`], [`EINVAL`], [`ESRCH`]: no pidfd; the target is outside the caller's pid namespace;
+///   no such process.
+/// - [`EINVAL`]: a record of a process for one thread.
+/// - [`EPERM`]: no right to attach to the target, or to give it signals that the kernel sends.
+/// - [`EOPNOTSUPP`]: an action with a frame that this kernel does not make.
+/// - [`EINTR`]: the caller is being killed.
+/// - [`ENOMEM`]: no memory.
+/// - What [`Plan::check`] finds.
+///
+/// # Context
+///
+/// Process context. Takes `exec_update_lock` of the target for read, then siglock.
+pub(crate) fn restore(pidfd: i32, reader: UserSliceReader, flags: u32) -> Result {
+    const KNOWN: u32 = abi::SIGRESTORE_DRY_RUN | abi::SIGRESTORE_SHARED_SIGHAND;
+    if flags & !KNOWN != 0 {
+        return Err(EINVAL);
+    }
+    let bytes = copy_in(reader)?;
+    let record = Record::decode(&bytes).map_err(error_of)?;
+    record.check_restorable().map_err(error_of)?;
+
+    let target = Target::from_pidfd(pidfd)?;
+    for _ in 0..ATTEMPT_COUNT_MAX {
+        let task = target.task()?;
+        if target.scope() == Scope::Thread && holds_process_state(&record) {
+            return Err(EINVAL);
+        }
+        let exec = ExecUpdateGuard::lock(&task)?;
+        signal::check_attach(&task, target.scope(), &exec)?;
+        signal::audit(&task);
+        if holds_reserved_code(&record) && !signal::may_forge(&task) {
+            return Err(EPERM);
+        }
+        let mut plan = Plan::new(&record, &task, target.scope())?;
+        // Without a sighand the task is gone, or another one has become the leader by an exec.
+        let Some(mut sighand) = SighandGuard::lock(&task) else {
+            continue;
+        };
+        plan.check(&sighand, flags & abi::SIGRESTORE_SHARED_SIGHAND != 0)?;
+        if flags & abi::SIGRESTORE_DRY_RUN == 0 {
+            plan.commit(&mut sighand, &exec)?;
+        }
+        // The guard goes before the plan, which frees what the target had.
+        drop(sighand);
+        return Ok(());
+    }
+    Err(EAGAIN)
+}
+
+/// Copies the record into memory of our own, each byte once.
+fn copy_in(mut reader: UserSliceReader) -> Result<KVVec<u8>> {
+    let len = reader.len();
+    let mut head = [0; abi::SIGCR_HEADER_LEN_VER1 as usize];
+    if len > abi::SIGCR_RECORD_LEN_MAX as usize {
+        return Err(E2BIG);
+    }
+    if len < head.len() {
+        return Err(EINVAL);
+    }
+    reader.read_slice(&mut head)?;
+    // Before memory is allocated for what only claims to be a record.
+    record::check_header(&head, len).map_err(error_of)?;
+    let mut bytes = KVVec::with_capacity(len, GFP_KERNEL_ACCOUNT)?;
+    bytes.extend_from_slice(&head, GFP_KERNEL_ACCOUNT)?;
+    reader.read_all(&mut bytes, GFP_KERNEL_ACCOUNT)?;
+    Ok(bytes)
+}
+
+fn error_of(refusal: Refusal) -> Error {
+    match refusal.class() {
+        RefusalClass::Invalid => EINVAL,
+        RefusalClass::Checksum => EBADMSG,
+        RefusalClass::Unsupported => EOPNOTSUPP,
+        RefusalClass::TooBig => E2BIG,
+    }
+}
+
+fn holds_process_state(record: &Record<'_>) -> bool {
+    record.actions().is_some() || record.shared_pending().is_some()
+}
+
+fn holds_reserved_code(record: &Record<'_>) -> bool {
+    record
+        .queues()
+        .flat_map(|queue| queue.entries())
+        .any(|entry| entry.has_reserved_code())
+}

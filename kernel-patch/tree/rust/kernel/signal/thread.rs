@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! One thread of a process whose siglock is held: its stop state, masks, alternate stack, queue.
+//!
+//! C headers: [`include/linux/sched.h`](srctree/include/linux/sched.h),
+//! [`include/linux/sched/jobctl.h`](srctree/include/linux/sched/jobctl.h).
+
+use super::{
+    queue::QueueRef,
+    SighandGuard, //
+};
+use crate::{
+    bindings,
+    ffi::c_int,
+    task::Task, //
+};
+use core::{
+    marker::PhantomData,
+    ptr::NonNull, //
+};
+
+/// A thread of the process that a [`SighandGuard`] holds.
+///
+/// # Invariants
+///
+/// `task` is in the list of threads of the guard's process, and so valid while that is held.
+#[derive(Clone, Copy)]
+pub struct ThreadRef<'g> {
+    task: NonNull<bindings::task_struct>,
+    _guard: PhantomData<&'g SighandGuard<'g>>,
+}
+
+/// A thread that does nothing to its masks and its alternate stack while siglock is held.
+///
+/// # Invariants
+///
+/// The thread is the current one, or it was found stopped under the siglock that is held.
+pub struct SettledThread<'g>(ThreadRef<'g>);
+
+/// An alternate signal stack.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Altstack {
+    /// Lowest address.
+    pub sp: usize,
+    /// Bytes; 0: there is none.
+    pub size: usize,
+    /// Whether `SS_AUTODISARM` is set.
+    pub autodisarm: bool,
+}
+
+/// What tells one task from another while both are there.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TaskKey(usize);
+
+impl TaskKey {
+    /// The key of `task`.
+    pub fn of(task: &Task) -> Self {
+        Self(task.as_ptr().addr())
+    }
+}
+
+impl<'g> ThreadRef<'g> {
+    /// # Safety
+    ///
+    /// `task` must be in the list of threads of the guard's process while that is held.
+    pub(super) unsafe fn from_raw(task: NonNull<bindings::task_struct>) -> Self {
+        // INVARIANT: By the safety requirement.
+        Self {
+            task,
+            _guard: PhantomData,
+        }
+    }
+
+    pub(super) fn as_ptr(self) -> *mut bindings::task_struct {
+        self.task.as_ptr()
+    }
+
+    /// Whether this is the thread that runs this.
+    pub fn is_current(self) -> bool {
+        self.task.as_ptr() == Task::current_raw()
+    }
+
+    /// What tells the thread's task from others.
+    pub fn key(self) -> TaskKey {
+        TaskKey(self.task.as_ptr().addr())
+    }
+
+    /// Whether the thread has exited, is about to, or is being killed.
+    pub fn is_dead(self) -> bool {
+        const SIGKILL: u64 = 1 << (bindings::SIGKILL - 1);
+        // SAFETY: By the type invariants, the task is valid. `PF_EXITING` is set under siglock;
+        // other flags of the word change at any time.
+        let flags = unsafe { (&raw const (*self.task.as_ptr()).flags).read_volatile() };
+        flags & (bindings::PF_EXITING | bindings::PF_POSTCOREDUMP) != 0
+            || self.queue().set() & SIGKILL != 0
+    }
+
+    /// Whether the thread is a worker of the kernel (io_uring, vhost), which never runs the
+    /// process's code.
+    pub fn is_worker(self) -> bool {
+        // SAFETY: By the type invariants, the task is valid. The flag never changes.
+        unsafe { (*self.task.as_ptr()).flags & bindings::PF_USER_WORKER != 0 }
+    }
+
+    /// Whether the thread is stopped so that it does nothing to its signal state until it has
+    /// taken siglock: in a ptrace stop, a group stop, or frozen by cgroup v2.
+    ///
+    /// Not so the freezers of cgroup v1 and of suspend: they stop a thread inside a system call
+    /// that may have replaced its mask for a while.
+    pub fn is_stopped(self) -> bool {
+        const STOPS: usize = (bindings::JOBCTL_STOPPED | bindings::JOBCTL_TRACED) as usize;
+        const FREEZE: usize = bindings::JOBCTL_TRAP_FREEZE as usize;
+        // SAFETY: By the type invariants, the task is valid. Siglock protects what is read;
+        // `frozen` is set only after `JOBCTL_TRAP_FREEZE` and does not outlast it while that is
+        // seen under siglock.
+        unsafe {
+            let task = self.task.as_ptr();
+            let jobctl = (*task).jobctl;
+            let stopped =
+                jobctl & STOPS != 0 || (jobctl & FREEZE != 0 && bindings::cgroup_task_frozen(task));
+            stopped && sigset(&(*task).real_blocked) == 0
+        }
+    }
+
+    /// The signal of the last group stop that the thread took part in; 0: of none.
+    pub(super) fn stop_signo(self) -> u32 {
+        const MASK: usize = bindings::JOBCTL_STOP_SIGMASK as usize;
+        // SAFETY: By the type invariants, the task is valid; siglock protects `jobctl`.
+        let signo = unsafe { (*self.task.as_ptr()).jobctl } & MASK;
+        // CAST: The mask is of 16 bits.
+        signo as u32
+    }
+
+    /// The thread as one whose masks can be written: it is the caller, or it is stopped and holds
+    /// no signal that it has taken out of its queues.
+    pub fn settled(self) -> Option<SettledThread<'g>> {
+        let settled = self.is_current() || (self.is_stopped() && !self.has_signal_in_flight());
+        // INVARIANT: It was checked above.
+        settled.then_some(SettledThread(self))
+    }
+
+    /// Whether the thread has taken a signal out of its queues and a ptracer holds it there: a
+    /// signal-delivery stop.
+    pub fn has_signal_in_flight(self) -> bool {
+        // SAFETY: By the type invariants, the task is valid. Siglock protects `last_siginfo`,
+        // which points to a siginfo on the thread's stack while it is in the stop.
+        let info = unsafe {
+            let info = (*self.task.as_ptr()).last_siginfo;
+            match info.is_null() {
+                true => return false,
+                false => (*info).__bindgen_anon_1,
+            }
+        };
+        // A stop for another reason has the code that `ptrace_do_notify()` makes: an event in the
+        // high byte, or the two forms of a system call's stop.
+        const SYSCALL_STOPS: [c_int; 2] = [5, 5 | 0x80];
+        let event = info.si_code > 0xff && info.si_code & 0x7f == info.si_signo;
+        let syscall = info.si_signo == 5 && SYSCALL_STOPS.contains(&info.si_code);
+        !event && !syscall
+    }
+
+    /// The signals that the thread blocks: in a call that replaces the mask for a while
+    /// (`sigsuspend(2)` and the like, `sigtimedwait(2)`) those that it blocks afterwards.
+    pub fn blocked(self) -> u64 {
+        // SAFETY: By the type invariants, the task is valid. The masks are written by their own
+        // thread; those of a thread that runs may be out of date.
+        unsafe {
+            let task = self.task.as_ptr();
+            let real_blocked = sigset(&(*task).real_blocked);
+            if real_blocked != 0 {
+                real_blocked
+            } else if bindings::test_tsk_restore_sigmask(task) {
+                sigset(&(&raw const (*task).saved_sigmask).read_volatile())
+            } else {
+                sigset(&(*task).blocked)
+            }
+        }
+    }
+
+    /// The alternate signal stack; of a thread that runs it may be out of date.
+    pub fn altstack(self) -> Altstack {
+        // SAFETY: By the type invariants, the task is valid. Its own thread may be writing.
+        let (sp, size, flags) = unsafe {
+            let task = self.task.as_ptr();
+            (
+                (&raw const (*task).sas_ss_sp).read_volatile(),
+                (&raw const (*task).sas_ss_size).read_volatile(),
+                (&raw const (*task).sas_ss_flags).read_volatile(),
+            )
+        };
+        Altstack {
+            // An exec leaves the flags behind; without a size there is no stack.
+            sp: if size == 0 { 0 } else { sp },
+            size,
+            autodisarm: flags & bindings::SS_AUTODISARM != 0,
+        }
+    }
+
+    /// Whether a stack of `size` bytes takes the largest signal frame of the thread's process.
+    pub fn takes_frame(self, size: usize) -> bool {
+        // SAFETY: By the type invariants, the task is valid and its siglock is held.
+        unsafe { bindings::sigcr_altstack_size_valid(self.task.as_ptr(), size) }
+    }
+
+    /// The private queue.
+    pub fn queue(self) -> QueueRef<'g> {
+        // SAFETY: By the type invariants, the task is valid; siglock is held for `'g`.
+        unsafe { QueueRef::from_raw(&raw mut (*self.task.as_ptr()).pending) }
+    }
+
+    /// Lets the thread look at its queues: if there is something for it, it will before it returns
+    /// to user space, and is woken from a sleep that a signal may end, but not from a stop.
+    pub fn notify(self) {
+        // SAFETY: By the type invariants, the task is valid and its siglock is held. State 0
+        // wakes no stop.
+        unsafe {
+            let task = self.task.as_ptr();
+            if self.is_current() {
+                bindings::recalc_sigpending();
+            } else if bindings::sigcr_recalc_sigpending_tsk(task) && !self.is_stopped() {
+                bindings::signal_wake_up_state(task, 0);
+            }
+        }
+    }
+}
+
+impl SettledThread<'_> {
+    /// Sets the blocked signals, also those to return to from a call that replaced them.
+    ///
+    /// The flag that says whether there is a mask
+    /// to return to stays as it is: it shares its word with others that are not under siglock.
+    pub fn set_blocked(&self, set: u64) {
+        let set = bindings::sigset_t {
+            sig: [set as usize],
+        };
+        // SAFETY: By the type invariants, the task is valid and does not touch its masks until it
+        // has taken siglock.
+        unsafe {
+            let task = self.0.task.as_ptr();
+            (*task).blocked = set;
+            (*task).saved_sigmask = set;
+        }
+    }
+
+    /// Sets the alternate signal stack.
+    pub fn set_altstack(&self, altstack: &Altstack) {
+        let mut flags = 0;
+        if altstack.autodisarm {
+            flags |= bindings::SS_AUTODISARM;
+        }
+        if altstack.size == 0 {
+            flags |= bindings::SS_DISABLE;
+        }
+        // SAFETY: As in `set_blocked()`.
+        unsafe {
+            let task = self.0.task.as_ptr();
+            (*task).sas_ss_sp = altstack.sp;
+            (*task).sas_ss_size = altstack.size;
+            (*task).sas_ss_flags = flags;
+        }
+    }
+}
+
+/// Whether the caller runs on its alternate signal stack.
+pub fn current_is_on_altstack() -> bool {
+    // SAFETY: Looks at the current task only.
+    unsafe { bindings::current_on_sig_stack() }
+}
+
+pub(super) fn sigset(set: &bindings::sigset_t) -> u64 {
+    let [word] = set.sig;
+    word as u64
+}
