@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/* The C interface of libsigcr: checkpoint and restore the signal state of a process. */
+/*
+ * All functions follow the C library: on failure they return -1 and set errno,
+ * and leave what pointers point to alone, except where it is said otherwise.
+ * They are safe to call from any thread, and not from signal handlers, except
+ * sigckpt() and sigrestore(), which are plain system calls.
+ *
+ * A record's layout is in <linux/sigcr.h> of a kernel that has the calls; that
+ * header and this one can be included together.
+ *
+ * Link with -lsigcr, or ask pkg-config for "sigcr".
+ */
+#ifndef SIGCR_H
+#define SIGCR_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Flags of sigckpt(), as in <linux/sigcr.h>. */
+/* Accept a target that runs; the record says what may be out of date. */
+#define SIGCKPT_LIVE		0x00000001U
+/* Reserved for the informational section on wait4(2) sleepers. */
+#define SIGCKPT_WAITERS		0x00000002U
+/* Return the newest record version; needs no target and no privilege. */
+#define SIGCKPT_QUERY		0x00000004U
+#define SIGCKPT_VERSION_SHIFT	24
+#define SIGCKPT_VERSION_MASK	0xff000000U
+
+/* Flags of sigrestore(), as in <linux/sigcr.h>. */
+/* Make every check, change nothing. */
+#define SIGRESTORE_DRY_RUN	0x00000001U
+/* Consent to change an action table that another process shares. */
+#define SIGRESTORE_SHARED_SIGHAND 0x00000002U
+
+/* The parts of a record, for sigcr_keep_alloc(). */
+#define SIGCR_PART_PROCESS	0x00000001U /* informational */
+#define SIGCR_PART_ACTIONS	0x00000002U
+#define SIGCR_PART_SHARED_PENDING 0x00000004U
+#define SIGCR_PART_BLOCKED	0x00000008U
+#define SIGCR_PART_ALTSTACK	0x00000010U
+#define SIGCR_PART_PENDING	0x00000020U
+
+/*
+ * The system calls, sigckpt(2) and sigrestore(2). The first returns the
+ * record's length in bytes; with a null record and a size of 0 it returns the
+ * length that is needed now. The second returns 0.
+ */
+long sigckpt(int pidfd, void *record, size_t size, unsigned int flags);
+long sigrestore(int pidfd, const void *record, size_t size, unsigned int flags);
+
+/*
+ * Returns 0 if the kernel has the calls. Else -1 with errno ENOSYS (the kernel
+ * lacks them), EOPNOTSUPP (its records are too old for this library), or what
+ * a filter makes of the call, such as EPERM. *version is set to the newest
+ * record version that the kernel writes, where that is known; version may be
+ * null.
+ */
+int sigcr_status(unsigned int *version);
+
+/*
+ * Returns 0 if the bytes are a record that sigrestore() would take, as far as
+ * that depends on the record alone. Else -1 with the errno that sigrestore()
+ * would give: EINVAL, EBADMSG, EOPNOTSUPP or E2BIG. The reason in words, with
+ * section, offset, field, value and remedy, is put into why, cut off at
+ * why_size bytes and ended with a null byte; a record that is taken gives an
+ * empty text. why may be null if why_size is 0.
+ */
+int sigcr_check(const void *record, size_t size, char *why, size_t why_size);
+
+/*
+ * Takes the record of the target into new memory: *record, to be freed with
+ * sigcr_free(). Returns its length. flags are those of sigckpt() but for
+ * SIGCKPT_QUERY and the version bits, which give EINVAL.
+ */
+ssize_t sigcr_checkpoint_alloc(int pidfd, void **record, unsigned int flags);
+
+/*
+ * Makes a copy of a record with other thread ids: each of the count ids in
+ * from becomes the one at the same place in to; the process's id goes along
+ * with its thread. The copy is *out, to be freed with sigcr_free(). Returns its
+ * length. EINVAL if from has an id that the record lacks, or if two threads
+ * would get one id; else errno as from sigcr_check().
+ */
+ssize_t sigcr_remap_alloc(const void *record, size_t size, const pid_t *from,
+			  const pid_t *to, size_t count, void **out);
+
+/*
+ * Makes a copy of a record with only some of its parts, SIGCR_PART_*: a restore
+ * leaves alone what a record does not hold. The copy is *out, to be freed with
+ * sigcr_free(). Returns its length. EINVAL for unknown parts, else errno as
+ * from sigcr_check().
+ */
+ssize_t sigcr_keep_alloc(const void *record, size_t size, unsigned int parts,
+			 void **out);
+
+/* Frees what the functions above made; a null pointer is left alone. */
+void sigcr_free(void *record);
+
+/* The library's version, such as "0.1.0". */
+const char *sigcr_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* SIGCR_H */

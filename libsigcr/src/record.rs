@@ -1,0 +1,1 @@
+../../kernel-patch/tree/kernel/sigcr/record.rs

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! Stops a process by ptrace(2): every thread seized, interrupted, and none with a signal in hand.
+
+use std::{
+    collections::BTreeSet,
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::{
+    sys::{self, Stop},
+    task, Failure,
+};
+use crate::Errno;
+
+/// The threads of a process in ptrace stops; let go on drop, by the thread that seized them.
+#[derive(Debug)]
+pub(super) struct Traced {
+    pid: i32,
+    tids: BTreeSet<i32>,
+}
+
+/// How long to sleep between two looks at a thread that has not stopped yet.
+const NAP: Duration = Duration::from_micros(200);
+
+const REFUSED: &str = "ptrace(2) is refused: a debugger holds it, it is another user's, or \
+                       /proc/sys/kernel/yama/ptrace_scope forbids it; end the debugger, run with \
+                       CAP_SYS_PTRACE, or stop it with SIGSTOP";
+
+impl Traced {
+    /// Seizes and stops all threads of the process `pid`.
+    pub(super) fn seize(pid: i32, deadline: Instant) -> Result<Traced, Failure> {
+        let mut traced = Traced {
+            pid,
+            tids: BTreeSet::new(),
+        };
+        // A thread that is not stopped yet can make another; one that is stopped cannot. So this
+        // ends when a look finds no new one.
+        loop {
+            let new = traced.seize_new()?;
+            if new.is_empty() {
+                break;
+            }
+            for tid in new {
+                if !wait_stopped(pid, tid, deadline)? {
+                    traced.tids.remove(&tid);
+                    reap(pid, tid);
+                }
+            }
+        }
+        if traced.tids.is_empty() {
+            return Err(Failure::GONE);
+        }
+        // The kernel gives the first thread's number to the one that executes a new program.
+        if !task::is_stopped(pid)? {
+            return Err(Failure::new(
+                Errno::EAGAIN,
+                "its threads changed while they were being stopped; try again",
+            ));
+        }
+        Ok(traced)
+    }
+
+    /// Seizes and interrupts the threads that are not held yet.
+    fn seize_new(&mut self) -> Result<Vec<i32>, Failure> {
+        let mut new = Vec::new();
+        for tid in task::threads(self.pid)? {
+            if self.tids.contains(&tid) {
+                continue;
+            }
+            match sys::seize(tid) {
+                Ok(()) => {}
+                // It has ended since it was listed.
+                Err(_) if task::is_dead(self.pid, tid) => continue,
+                Err(errno) => return Err(Failure::new(errno, REFUSED)),
+            }
+            self.tids.insert(tid);
+            new.push(tid);
+            interrupt(tid)?;
+        }
+        Ok(new)
+    }
+}
+
+impl Drop for Traced {
+    fn drop(&mut self) {
+        for &tid in &self.tids {
+            // A thread that was killed meanwhile cannot be detached, only reaped.
+            if sys::detach(tid).is_err() {
+                reap(self.pid, tid);
+            }
+        }
+    }
+}
+
+/// Waits until the thread is stopped with no signal in hand. `false`: it has ended.
+fn wait_stopped(pid: i32, tid: i32, deadline: Instant) -> Result<bool, Failure> {
+    loop {
+        match sys::take_stop(tid) {
+            Ok(Some(Stop {
+                event: libc::PTRACE_EVENT_STOP,
+                ..
+            })) => return Ok(true),
+            Ok(Some(stop)) => {
+                // About to take a signal, which is in no queue any more: it goes on with it, and
+                // stops when it has taken it.
+                let signo = if stop.event == 0 { stop.signo } else { 0 };
+                go_on(tid, signo)?;
+                interrupt(tid)?;
+            }
+            Ok(None) | Err(Errno::ECHILD) => {
+                if task::is_dead(pid, tid) {
+                    return Ok(false);
+                }
+                if Instant::now() > deadline {
+                    return Err(Failure::TOO_SLOW);
+                }
+                thread::sleep(NAP);
+            }
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(Failure::new(errno, REFUSED)),
+        }
+    }
+}
+
+fn interrupt(tid: i32) -> Result<(), Failure> {
+    unless_gone(sys::interrupt(tid))
+}
+
+fn go_on(tid: i32, signo: i32) -> Result<(), Failure> {
+    unless_gone(sys::cont(tid, signo))
+}
+
+/// A thread that was killed is no failure here: waiting for it shows that it has ended.
+fn unless_gone(result: Result<(), Errno>) -> Result<(), Failure> {
+    match result {
+        Ok(()) | Err(Errno::ESRCH) => Ok(()),
+        Err(errno) => Err(Failure::new(errno, REFUSED)),
+    }
+}
+
+/// Lets a dead thread go. The process itself is left to its parent, if that is the caller.
+fn reap(pid: i32, tid: i32) {
+    if tid != pid || task::parent(pid) != Some(std::process::id()) {
+        sys::reap(tid);
+    }
+}

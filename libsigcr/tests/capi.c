@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/* A C program that uses libsigcr by its header alone: capi GOLDEN_RECORDS_DIR. */
+#include <sigcr.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CHECK(condition)                                                      \
+	do {                                                                  \
+		if (!(condition)) {                                           \
+			fprintf(stderr, "%s:%d: not so: %s (errno %d: %s)\n", \
+				__FILE__, __LINE__, #condition, errno,        \
+				strerror(errno));                             \
+			exit(1);                                              \
+		}                                                             \
+	} while (0)
+
+/* The calling process: PIDFD_SELF_THREAD_GROUP of <linux/fcntl.h>. */
+#define OWN_PROCESS (-10001)
+
+static const char *dir;
+
+struct record {
+	unsigned char bytes[65536];
+	size_t size;
+};
+
+static const struct record *read_record(const char *name)
+{
+	static struct record record;
+	char path[4096];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	file = fopen(path, "rb");
+	CHECK(file);
+	record.size = fread(record.bytes, 1, sizeof(record.bytes), file);
+	CHECK(record.size > 0 && feof(file));
+	fclose(file);
+	return &record;
+}
+
+/* The compiler compares the header with what the library's manual promises. */
+static void the_prototypes_are_those_of_the_manual(void)
+{
+	long (*ckpt)(int, void *, size_t, unsigned int) = sigckpt;
+	long (*rest)(int, const void *, size_t, unsigned int) = sigrestore;
+	int (*status)(unsigned int *) = sigcr_status;
+	int (*check)(const void *, size_t, char *, size_t) = sigcr_check;
+	ssize_t (*take)(int, void **, unsigned int) = sigcr_checkpoint_alloc;
+	ssize_t (*remap)(const void *, size_t, const pid_t *, const pid_t *,
+			 size_t, void **) = sigcr_remap_alloc;
+	ssize_t (*keep)(const void *, size_t, unsigned int, void **) =
+		sigcr_keep_alloc;
+	void (*release)(void *) = sigcr_free;
+	const char *(*version)(void) = sigcr_version;
+
+	CHECK(ckpt && rest && status && check && take && remap && keep &&
+	      release && version);
+	CHECK(strcmp(version(), VERSION) == 0);
+}
+
+static void expect_refused(const char *name, int error, const char *words)
+{
+	const struct record *record = read_record(name);
+	char why[512] = "";
+
+	errno = 0;
+	CHECK(sigcr_check(record->bytes, record->size, why, sizeof(why)) == -1);
+	CHECK(errno == error);
+	if (!strstr(why, words)) {
+		fprintf(stderr, "%s: '%s' is not in '%s'\n", name, words, why);
+		exit(1);
+	}
+}
+
+static void records_are_checked_and_refusals_explained(void)
+{
+	const struct record *record = read_record("v1-every-section.bin");
+	char why[512] = "before";
+
+	CHECK(sigcr_check(record->bytes, record->size, why, sizeof(why)) == 0);
+	CHECK(strcmp(why, "") == 0);
+	CHECK(sigcr_check(record->bytes, record->size, NULL, 0) == 0);
+
+	expect_refused("v1-bad-legacy-twice.bin", EINVAL,
+		       "SIGTERM is queued twice");
+	expect_refused("v1-bad-legacy-twice.bin", EINVAL, "in SHARED_PENDING");
+	expect_refused("v1-bad-checksum.bin", EBADMSG, "the checksum is");
+	expect_refused("v1-bad-unsupported-version.bin", EOPNOTSUPP,
+		       "version is 2");
+	expect_refused("v1-bad-timer-missing.bin", EINVAL, "timer 3");
+
+	record = read_record("v1-bad-magic.bin");
+	memset(why, 'x', sizeof(why));
+	CHECK(sigcr_check(record->bytes, record->size, why, 8) == -1);
+	CHECK(strcmp(why, "magic i") == 0 && why[8] == 'x');
+	CHECK(sigcr_check(record->bytes, record->size, why, 1) == -1);
+	CHECK(why[0] == '\0' && why[1] == 'a');
+	errno = 0;
+	CHECK(sigcr_check(NULL, 100, NULL, 0) == -1 && errno == EFAULT);
+}
+
+static void thread_ids_can_be_changed(void)
+{
+	static const pid_t from[] = { 1000, 1001 }, to[] = { 2001, 2000 };
+	static const pid_t same[] = { 7, 7 }, unknown[] = { 1, 2 };
+	static const pid_t twice[] = { 1000, 1000 };
+	const struct record *record = read_record("v1-every-section.bin");
+	void *copy = NULL, *back = NULL;
+	ssize_t size;
+
+	size = sigcr_remap_alloc(record->bytes, record->size, from, to, 2,
+				 &copy);
+	CHECK(size == (ssize_t)record->size && copy);
+	CHECK(memcmp(copy, record->bytes, record->size) != 0);
+	CHECK(sigcr_check(copy, (size_t)size, NULL, 0) == 0);
+	size = sigcr_remap_alloc(copy, (size_t)size, to, from, 2, &back);
+	CHECK(size == (ssize_t)record->size);
+	CHECK(memcmp(back, record->bytes, record->size) == 0);
+	sigcr_free(back);
+	sigcr_free(copy);
+	sigcr_free(NULL);
+
+	copy = &copy;
+	errno = 0;
+	CHECK(sigcr_remap_alloc(record->bytes, record->size, from, same, 2,
+				&copy) == -1);
+	CHECK(errno == EINVAL);
+	CHECK(sigcr_remap_alloc(record->bytes, record->size, unknown, to, 2,
+				&copy) == -1);
+	CHECK(errno == EINVAL);
+	CHECK(sigcr_remap_alloc(record->bytes, record->size, twice, to, 2,
+				&copy) == -1);
+	CHECK(errno == EINVAL);
+	CHECK(sigcr_remap_alloc(record->bytes, 10, from, to, 2, &copy) == -1);
+	CHECK(errno == EINVAL);
+	CHECK(sigcr_remap_alloc(record->bytes, record->size, NULL, to, 2,
+				&copy) == -1);
+	CHECK(errno == EFAULT);
+	/* Nothing was written on failure. */
+	CHECK(copy == &copy);
+}
+
+static void parts_can_be_left_out(void)
+{
+	const struct record *record = read_record("v1-every-section.bin");
+	void *copy = NULL;
+	ssize_t size;
+
+	size = sigcr_keep_alloc(record->bytes, record->size,
+				SIGCR_PART_ACTIONS | SIGCR_PART_ALTSTACK, &copy);
+	/* The header, two actions with their head, one alternate stack. */
+	CHECK(size == 64 + (32 + 2 * 40) + 40);
+	CHECK(sigcr_check(copy, (size_t)size, NULL, 0) == 0);
+	sigcr_free(copy);
+	errno = 0;
+	CHECK(sigcr_keep_alloc(record->bytes, record->size, 0x40, &copy) == -1);
+	CHECK(errno == EINVAL);
+	errno = 0;
+	CHECK(sigcr_keep_alloc(record->bytes, record->size, 1, NULL) == -1);
+	CHECK(errno == EFAULT);
+}
+
+static void a_kernel_without_the_calls_says_so(void)
+{
+	const struct record *record = read_record("v1-idle-process.bin");
+	unsigned int version = 77;
+	void *taken = &version;
+
+	errno = 0;
+	CHECK(sigcr_status(&version) == -1 && errno == ENOSYS);
+	CHECK(version == 77);
+	errno = 0;
+	CHECK(sigckpt(-1, NULL, 0, SIGCKPT_QUERY) == -1 && errno == ENOSYS);
+	errno = 0;
+	CHECK(sigrestore(OWN_PROCESS, record->bytes, record->size,
+			 SIGRESTORE_DRY_RUN) == -1);
+	CHECK(errno == ENOSYS);
+	errno = 0;
+	CHECK(sigcr_checkpoint_alloc(OWN_PROCESS, &taken, 0) == -1);
+	CHECK(errno == ENOSYS && taken == &version);
+}
+
+static void a_kernel_with_the_calls_takes_the_own_process(void)
+{
+	unsigned int version = 0;
+	void *taken = NULL;
+	ssize_t size;
+
+	CHECK(sigcr_status(&version) == 0 && version >= 1);
+	CHECK(sigcr_status(NULL) == 0);
+	size = sigcr_checkpoint_alloc(OWN_PROCESS, &taken, 0);
+	CHECK(size > 0 && sigcr_check(taken, (size_t)size, NULL, 0) == 0);
+	CHECK(sigrestore(OWN_PROCESS, taken, (size_t)size,
+			 SIGRESTORE_DRY_RUN) == 0);
+	sigcr_free(taken);
+}
+
+static void wrong_arguments_are_refused_before_the_kernel_is_asked(void)
+{
+	void *taken = NULL;
+
+	errno = 0;
+	CHECK(sigcr_checkpoint_alloc(OWN_PROCESS, &taken, SIGCKPT_QUERY) == -1);
+	CHECK(errno == EINVAL);
+	errno = 0;
+	CHECK(sigcr_checkpoint_alloc(-1, &taken, 0) == -1 && errno == EBADF);
+}
+
+int main(int argc, char **argv)
+{
+	CHECK(argc == 2);
+	dir = argv[1];
+	the_prototypes_are_those_of_the_manual();
+	records_are_checked_and_refusals_explained();
+	thread_ids_can_be_changed();
+	parts_can_be_left_out();
+	wrong_arguments_are_refused_before_the_kernel_is_asked();
+	if (sigckpt(-1, NULL, 0, SIGCKPT_QUERY) == -1 && errno == ENOSYS) {
+		a_kernel_without_the_calls_says_so();
+		puts("passed; the kernel does not have the calls");
+	} else {
+		a_kernel_with_the_calls_takes_the_own_process();
+		puts("passed; the kernel has the calls");
+	}
+	return 0;
+}
