@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! `sigcr checkpoint`: the signal state of a process, into a file.
+
+use std::fs::{self, File};
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use sigcr::{CheckpointFlags, Snapshot};
+
+use crate::cli::CheckpointArgs;
+use crate::exit::{Exit, Failure};
+use crate::source::is_standard_stream;
+use crate::target::{require_calls, Target};
+
+pub(crate) fn run(args: &CheckpointArgs, out: &mut dyn Write) -> Result<Exit, Failure> {
+    let path = match &args.output {
+        Some(path) => path.clone(),
+        None => PathBuf::from(format!("{}.sigcr", args.pid.0)),
+    };
+    if is_standard_stream(&path) && io::stdout().is_terminal() {
+        return Err(Failure::Usage(
+            "a record is not for a terminal; send it to a file or a pipe, or see it with `sigcr \
+             show`"
+                .to_owned(),
+        ));
+    }
+    let snapshot = take(args)?;
+    write(&snapshot, &path, out)?;
+    Ok(Exit::Success)
+}
+
+fn take(args: &CheckpointArgs) -> Result<Snapshot, Failure> {
+    let target = Target::open(args.pid, args.thread)?;
+    require_calls()?;
+    if args.live {
+        return Ok(sigcr::checkpoint(
+            target.as_library(),
+            CheckpointFlags::LIVE,
+        )?);
+    }
+    let stopped = match args.no_stop {
+        true => None,
+        false => Some(target.stop()?),
+    };
+    let snapshot = sigcr::checkpoint(target.as_library(), CheckpointFlags::empty())?;
+    drop(stopped);
+    Ok(snapshot)
+}
+
+/// Writes the record: a file as a whole or not at all.
+fn write(snapshot: &Snapshot, path: &Path, out: &mut dyn Write) -> Result<(), Failure> {
+    if is_standard_stream(path) {
+        return Ok(out.write_all(snapshot.as_bytes())?);
+    }
+    match fs::metadata(path) {
+        // A device or a pipe is written to; putting a file in its place would take it away.
+        Ok(metadata) if !metadata.is_file() && !metadata.is_dir() => File::options()
+            .write(true)
+            .open(path)
+            .and_then(|mut file| file.write_all(snapshot.as_bytes()))
+            .map_err(|error| Failure::io("write", path, error)),
+        // The file that a symbolic link leads to is replaced, and not the link.
+        Ok(_) => {
+            let path = fs::canonicalize(path).map_err(|error| Failure::io("write", path, error))?;
+            Ok(snapshot.write_to(path)?)
+        }
+        Err(_) => Ok(snapshot.write_to(path)?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::os::unix::fs::FileTypeExt;
+    use std::process::Command;
+
+    use sigcr::Model;
+
+    use super::*;
+
+    fn snapshot() -> Snapshot {
+        Model::new(7).encode().unwrap()
+    }
+
+    #[test]
+    fn a_pipe_stays_a_pipe_and_gets_the_bytes() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pipe");
+        let made = Command::new("mkfifo").arg(&path).status().unwrap();
+        assert!(made.success());
+        // Opened for both, it waits for nobody.
+        let mut pipe = File::options().read(true).write(true).open(&path).unwrap();
+        write(&snapshot(), &path, &mut io::sink()).unwrap();
+        assert!(fs::metadata(&path).unwrap().file_type().is_fifo());
+        let mut bytes = vec![0; snapshot().as_bytes().len()];
+        pipe.read_exact(&mut bytes).unwrap();
+        assert_eq!(bytes, snapshot().as_bytes());
+    }
+
+    #[test]
+    fn the_file_behind_a_link_is_replaced_and_the_link_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let [file, link] = ["file", "link"].map(|name| dir.path().join(name));
+        fs::write(&file, "old").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        write(&snapshot(), &link, &mut io::sink()).unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(Snapshot::read_from(&file).unwrap(), snapshot());
+    }
+
+    #[test]
+    fn the_standard_output_gets_the_bytes_and_nothing_else() {
+        let mut out = Vec::new();
+        write(&snapshot(), Path::new("-"), &mut out).unwrap();
+        assert_eq!(out, snapshot().as_bytes());
+    }
+}

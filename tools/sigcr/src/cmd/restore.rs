@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! `sigcr restore`: the signal state from a file, into a process.
+
+use std::io::Write;
+
+use sigcr::{Error, RestoreFlags};
+
+use crate::cli::RestoreArgs;
+use crate::exit::{Exit, Failure};
+use crate::select;
+use crate::source;
+use crate::target::{require_calls, Target};
+
+pub(crate) fn run(args: &RestoreArgs, _out: &mut dyn Write) -> Result<Exit, Failure> {
+    let mut model = source::read(&args.file)?.to_model();
+    select::keep(&mut model, &args.only, &args.without)?;
+
+    let target = Target::open(args.pid, args.thread)?;
+    require_calls()?;
+    // From here on no thread comes or goes.
+    let stopped = match args.no_stop {
+        true => None,
+        false => Some(target.stop()?),
+    };
+    select::place(&mut model, args.remap.as_ref(), &target.tids()?)?;
+    let snapshot = model.encode().map_err(Error::Refused)?;
+    sigcr::restore(target.as_library(), &snapshot, flags(args))?;
+    drop(stopped);
+    Ok(Exit::Success)
+}
+
+fn flags(args: &RestoreArgs) -> RestoreFlags {
+    let mut flags = RestoreFlags::empty();
+    flags.set(RestoreFlags::DRY_RUN, args.dry_run);
+    flags.set(RestoreFlags::SHARED_SIGHAND, args.shared_sighand);
+    flags
+}

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! `sigcr show`: a record, or the present state of a process, for people or for programs.
+
+use std::io::Write;
+
+use crate::cli::ShowArgs;
+use crate::exit::{Exit, Failure};
+use crate::paint::Paint;
+use crate::render_json;
+use crate::render_text::{self, Look};
+
+pub(crate) fn run(args: &ShowArgs, out: &mut dyn Write) -> Result<Exit, Failure> {
+    let snapshot = args.source.load()?;
+    if args.json {
+        render_json::write(out, &snapshot)?;
+    } else {
+        let look = Look {
+            all: args.all,
+            paint: Paint::new(args.color),
+        };
+        render_text::write(out, &snapshot, &look)?;
+    }
+    Ok(Exit::Success)
+}

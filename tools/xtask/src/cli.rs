@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::kernel::Flavour;
+
+/// Builds, boots and tests the patched kernel.
+///
+/// Whatever a verb needs is set up first: packages, kernel source, patched tree, build, guest
+/// image. What is valid is used again.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", after_help = STATUS_HELP)]
+pub(crate) struct Cli {
+    /// What to do
+    #[command(subcommand)]
+    pub(crate) verb: Option<Verb>,
+}
+
+const STATUS_HELP: &str = "\
+Exit status: 0 success; 1 failure; 2 wrong usage; 69 something is missing on this host and could
+not be installed (the message says what to do). `boot` and `demo`: that of the program in the
+guest, 128 + signal number if a signal ended it, 125 if the guest hangs, crashes or complains.";
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Show in the patched kernel what checkpoint and restore of signal state do
+    Demo(TreeArgs),
+    /// Test everything: on the host, then in both kernels
+    Test(TestArgs),
+    /// Boot the patched kernel and run a program in it, or a shell
+    Boot(BootArgs),
+    /// Work on the kernel alone
+    #[command(subcommand)]
+    Kernel(KernelVerb),
+    /// Check formatting and lints, of user space and of the kernel side
+    Lint(TreeArgs),
+    /// Check the rules of this house
+    Tidy,
+    /// Generate the raw bindings from the UAPI header
+    Bindings {
+        /// Only compare with the committed file
+        #[arg(long)]
+        check: bool,
+    },
+}
+
+/// Steps of a kernel build.
+#[derive(Debug, Subcommand)]
+pub(crate) enum KernelVerb {
+    /// Get the source
+    Fetch(TreeArgs),
+    /// Make the patched tree and print where it is
+    Patch(TreeArgs),
+    /// Configure
+    Config(FlavourArgs),
+    /// Build, and print where the image is
+    Build(FlavourArgs),
+}
+
+/// Which source.
+#[derive(Debug, Default, Args)]
+pub(crate) struct TreeArgs {
+    /// Use a copy of your own kernel tree of the supported line; it is not changed
+    #[arg(long, value_name = "DIR")]
+    pub(crate) tree: Option<PathBuf>,
+}
+
+/// Which source and which kernels.
+#[derive(Debug, Args)]
+pub(crate) struct FlavourArgs {
+    #[command(flatten)]
+    pub(crate) tree: TreeArgs,
+    /// Which kernel; may be given several times
+    #[arg(long, value_enum, default_value = "product")]
+    pub(crate) flavour: Vec<Flavour>,
+}
+
+/// What to test.
+#[derive(Debug, Args)]
+pub(crate) struct TestArgs {
+    #[command(flatten)]
+    pub(crate) tree: TreeArgs,
+    /// Test in this kernel only; may be given several times [default: both]
+    #[arg(long, value_enum)]
+    pub(crate) flavour: Vec<Flavour>,
+    /// Only the tests that need no kernel of ours
+    #[arg(long, conflicts_with_all = ["flavour", "tree"])]
+    pub(crate) host_only: bool,
+    /// Only guest programs and host tests whose name contains this
+    #[arg(long, value_name = "STR")]
+    pub(crate) filter: Option<String>,
+}
+
+/// What to boot.
+#[derive(Debug, Args)]
+pub(crate) struct BootArgs {
+    #[command(flatten)]
+    pub(crate) tree: TreeArgs,
+    /// Which kernel
+    #[arg(long, value_enum, default_value = "product")]
+    pub(crate) flavour: Flavour,
+    /// Number of processors [default: 2, with --icount 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=8))]
+    pub(crate) smp: Option<u32>,
+    /// Let the guest's clock count instructions: 1 ns each, the same in every run
+    #[arg(long)]
+    pub(crate) icount: bool,
+    /// Copy a file of the host into the guest; may be given several times
+    #[arg(long, value_name = "HOST:GUEST")]
+    pub(crate) file: Vec<String>,
+    /// Give the program a terminal and your input
+    #[arg(long, short)]
+    pub(crate) interactive: bool,
+    /// Kill the program after this time; 0: never
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    pub(crate) timeout: u64,
+    /// A static program of the host (a path), or a command of the guest (a bare name), and its
+    /// arguments; without it, a shell
+    #[arg(last = true, value_name = "PROGRAM")]
+    pub(crate) program: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn arguments_behind_two_dashes_belong_to_the_program() {
+        let args = ["xtask", "boot", "--smp", "4", "--", "./prog", "--smp", "9"];
+        let Some(Verb::Boot(boot)) = Cli::parse_from(args).verb else {
+            panic!("not boot");
+        };
+        assert_eq!(boot.smp, Some(4));
+        assert_eq!(boot.program, ["./prog", "--smp", "9"]);
+    }
+}

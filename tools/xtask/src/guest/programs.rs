@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! The guest's programs: the Rust ones of this workspace and the C kselftests, all linked statically.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{bail, Context, Result};
+use serde::Deserialize;
+
+use super::image::Image;
+use crate::kernel::build::build_dir;
+use crate::kernel::make::Make;
+use crate::kernel::tree::Tree;
+use crate::setup::tools::Tools;
+use crate::util::command::logged;
+use crate::util::files::read;
+use crate::util::paths::Paths;
+use crate::util::progress::Progress;
+
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+/// Folder of the kselftests in the kernel.
+const KSELFTESTS: &str = "tools/testing/selftests/sigcr";
+
+/// An image with all programs in it, and the names of those that are tests.
+pub(crate) struct Programs {
+    /// What the guest will have.
+    pub(crate) image: Image,
+    /// Guest paths of the test programs.
+    pub(crate) tests: Vec<String>,
+}
+
+/// Builds everything for the guest; the kselftests only if there is a tree to build them against.
+pub(crate) fn build(paths: &Paths, kselftests: Option<(&Tools, &Tree)>) -> Result<Programs> {
+    let programs = build_rust(paths)?;
+    let init = programs
+        .iter()
+        .find(|path| file_name(path) == "guest-init")
+        .context("the workspace has no guest-init")?;
+    let mut image = Image::new(init)?;
+    let mut tests = Vec::new();
+    for path in &programs {
+        let name = file_name(path);
+        if name == "guest-init" {
+            continue;
+        }
+        image.add(&format!("bin/{name}"), read(path)?);
+        if name.ends_with("-cases") {
+            tests.push(format!("/bin/{name}"));
+        }
+    }
+    if let Some((tools, tree)) = kselftests {
+        for path in build_kselftests(paths, tools, tree)? {
+            let name = file_name(&path);
+            image.add(&format!("selftests/{name}"), read(&path)?);
+            if name.ends_with("_test") {
+                tests.push(format!("/selftests/{name}"));
+            }
+        }
+    }
+    tests.sort();
+    Ok(Programs { image, tests })
+}
+
+/// Builds all programs of the workspace but this one.
+fn build_rust(paths: &Paths) -> Result<Vec<PathBuf>> {
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command
+        .args(["build", "--workspace", "--exclude", "xtask", "--bins"])
+        // An explicit target keeps the flags away from build scripts and procedural macros.
+        .args(["--profile", "guest", "--target", TARGET])
+        .args(["--message-format", "json-render-diagnostics"])
+        .arg("--target-dir")
+        .arg(paths.cache_dir("guest-target")?)
+        .env("RUSTFLAGS", "-C target-feature=+crt-static")
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        .current_dir(&paths.root);
+    let mut progress = Progress::spinner("building the guest's programs");
+    let mut programs = Vec::new();
+    logged(
+        &mut command,
+        &paths.log("guest-programs")?,
+        |line| match executable(line) {
+            Some(path) => programs.push(path),
+            None if !line.starts_with('{') => progress.message(line.trim()),
+            None => {}
+        },
+    )?;
+    progress.done();
+    programs.sort();
+    Ok(programs)
+}
+
+/// Returns the program that a line of cargo's messages tells of.
+fn executable(line: &str) -> Option<PathBuf> {
+    #[derive(Deserialize)]
+    struct Message {
+        reason: String,
+        executable: Option<PathBuf>,
+    }
+    let message: Message = serde_json::from_str(line).ok()?;
+    (message.reason == "compiler-artifact")
+        .then_some(message.executable)
+        .flatten()
+}
+
+/// Builds the C tests in the way that the kernel's own test frame does.
+fn build_kselftests(paths: &Paths, tools: &Tools, tree: &Tree) -> Result<Vec<PathBuf>> {
+    let source = tree.dir.join(KSELFTESTS);
+    if !source.join("Makefile").exists() {
+        bail!("the patch has no kselftests ({KSELFTESTS}/Makefile)");
+    }
+    let progress = Progress::spinner("building the kselftests");
+    let log = paths.log("kselftests")?;
+    let out = build_dir(paths, tree, "selftests");
+    let make = Make::new(tools, &tree.dir, out.join("headers"))?;
+    let stamp = out.join("headers-for");
+    if fs::read_to_string(&stamp).ok().as_deref() != Some(&tree.key) || tree.id.starts_with("user-")
+    {
+        logged(&mut make.command(&["headers"])?, &log, |_| {})?;
+        fs::write(&stamp, &tree.key)?;
+    }
+    let programs = out.join("programs");
+    // Make sees neither a change of the installed headers nor a test that is gone.
+    if programs.exists() {
+        fs::remove_dir_all(&programs)?;
+    }
+    fs::create_dir_all(&programs)?;
+    let headers = make.out.join("usr/include");
+    let mut command = make.bare_command()?;
+    command.arg("-C").arg(&source).args([
+        format!("OUTPUT={}", programs.display()),
+        format!("KHDR_INCLUDES=-isystem {}", headers.display()),
+        "USERLDFLAGS=-static".to_owned(),
+        "USERCFLAGS=-Werror".to_owned(),
+        // What lib.mk derives from LLVM=1, which a CC on the command line would override.
+        "CC=clang -fintegrated-as".to_owned(),
+    ]);
+    command.stdin(Stdio::null());
+    logged(&mut command, &log, |_| {})?;
+    progress.done();
+    let mut found: Vec<PathBuf> = fs::read_dir(&programs)?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| read(path).is_ok_and(|bytes| bytes.starts_with(b"\x7fELF")))
+        .filter(|path| path.extension().is_none())
+        .collect();
+    found.sort();
+    if !found.iter().any(|path| file_name(path).ends_with("_test")) {
+        bail!("no kselftest was built in {}", programs.display());
+    }
+    Ok(found)
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_are_found_in_the_messages_of_cargo() {
+        let line = r#"{"reason":"compiler-artifact","target":{"name":"x"},"executable":"/t/x"}"#;
+        assert_eq!(executable(line), Some(PathBuf::from("/t/x")));
+        for line in [
+            r#"{"reason":"compiler-artifact","executable":null}"#,
+            r#"{"reason":"build-finished","success":true}"#,
+            "   Compiling x v0.1.0",
+        ] {
+            assert_eq!(executable(line), None, "{line}");
+        }
+    }
+}
