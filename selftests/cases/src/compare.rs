@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! Comparison of models: equal but for thread ids, and if not, where they differ.
+
+use std::fmt::Debug;
+
+use anyhow::bail;
+use sigcr::Model;
+
+/// The model without what must differ between two instances of one program: the ids of its
+/// threads, and what is known of the process.
+pub fn without_ids(model: &Model) -> Model {
+    let mut model = model.clone();
+    model.process = None;
+    model.tgid = 1;
+    for (index, thread) in model.threads.iter_mut().enumerate() {
+        thread.tid = index as i32 + 1;
+    }
+    model
+}
+
+/// Fails unless both models are equal but for the ids.
+pub fn same_but_for_ids(what: &str, wanted: &Model, got: &Model) -> anyhow::Result<()> {
+    same(what, &without_ids(wanted), &without_ids(got))
+}
+
+/// Fails unless both are equal; the error holds the first lines in which they differ.
+pub fn same<T: Debug + PartialEq>(what: &str, wanted: &T, got: &T) -> anyhow::Result<()> {
+    if wanted == got {
+        return Ok(());
+    }
+    let (wanted, got) = (format!("{wanted:#?}"), format!("{got:#?}"));
+    let (wanted, got): (Vec<_>, Vec<_>) = (wanted.lines().collect(), got.lines().collect());
+    let alike = wanted.iter().zip(&got).take_while(|(a, b)| a == b).count();
+    let around = alike.saturating_sub(6);
+    let part = |lines: &[&str]| {
+        let part: Vec<&str> = lines.iter().skip(around).take(16).copied().collect();
+        part.join("\n")
+    };
+    bail!(
+        "{what} differs from line {alike} on\nwanted:\n{}\ngot:\n{}",
+        part(&wanted),
+        part(&got)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::{plan, Keep};
+
+    #[test]
+    fn other_ids_are_no_difference_and_another_mask_is_one() {
+        let plan = plan(1, Keep::WhileRunning);
+        let count = plan.threads.len() as i32;
+        let model = plan.model(&(10..10 + count).collect::<Vec<_>>());
+        let mut other = plan.model(&(20..20 + count).collect::<Vec<_>>());
+        same_but_for_ids("it", &model, &other).unwrap();
+        if let Some(state) = &mut other.threads[0].state {
+            state.blocked = sigcr::SigSet::from_bits(state.blocked.bits() ^ 1);
+        }
+        let error = same_but_for_ids("it", &model, &other).unwrap_err();
+        assert!(error.to_string().contains("blocked"), "{error}");
+    }
+}
