@@ -74,8 +74,10 @@ impl Archive {
         Ok(())
     }
 
-    /// Unpacks some files again, over what is there, with the present time as theirs.
+    /// Unpacks some files again, over what is there, with the present time as theirs. Many are
+    /// taken with all others: `tar` compares each name with each.
     pub(crate) fn restore(&self, dir: &Path, files: &[String]) -> Result<()> {
+        const MANY_COUNT: usize = 500;
         let mut list = tempfile::NamedTempFile::new()?;
         let top = self.top_folder()?;
         for file in files {
@@ -83,7 +85,10 @@ impl Archive {
         }
         let list_path = list.path().to_string_lossy().into_owned();
         // Objects made from the wrong content are newer than the archive's times.
-        let args = ["--touch".to_owned(), format!("--files-from={list_path}")];
+        let mut args = vec!["--touch".to_owned()];
+        if files.len() < MANY_COUNT {
+            args.push(format!("--files-from={list_path}"));
+        }
         let mut tar = self.tar(dir, &args).spawn().context("cannot run tar")?;
         feed(&mut tar, &mut File::open(&self.file)?, |_| {})
     }

@@ -169,7 +169,7 @@ impl Home {
         if !foreign.changed.is_empty() {
             eprintln!(
                 "undoing foreign edits of the cached tree: {}",
-                foreign.changed.join(", ")
+                abridged(&foreign.changed)
             );
             archive.restore(&self.linux, &foreign.changed)?;
         }
@@ -291,6 +291,16 @@ fn foreign_edits(
 
 /// The time at which a file was last changed in any way; unlike the modification time it cannot be
 /// set.
+/// The first few of many, and how many more there are.
+fn abridged(paths: &[String]) -> String {
+    const SHOWN_COUNT: usize = 5;
+    let shown = paths[..paths.len().min(SHOWN_COUNT)].join(", ");
+    match paths.len().saturating_sub(SHOWN_COUNT) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
 fn ctime(path: &Path) -> Result<(i64, i64)> {
     let metadata =
         fs::symlink_metadata(path).with_context(|| format!("cannot look at {}", path.display()))?;
@@ -345,6 +355,13 @@ mod tests {
         write_list(&home.base_list, walk_names(&home.linux).unwrap().iter()).unwrap();
         fs::write(&home.stamp, "").unwrap();
         home
+    }
+
+    #[test]
+    fn a_long_list_is_abridged() {
+        let paths: Vec<String> = (1..=7).map(|n| format!("f{n}")).collect();
+        assert_eq!(abridged(&paths), "f1, f2, f3, f4, f5 and 2 more");
+        assert_eq!(abridged(&paths[..2]), "f1, f2");
     }
 
     #[test]
