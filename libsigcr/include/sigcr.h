@@ -44,6 +44,11 @@ extern "C" {
 #define SIGCR_PART_BLOCKED	0x00000008U
 #define SIGCR_PART_ALTSTACK	0x00000010U
 #define SIGCR_PART_PENDING	0x00000020U
+#define SIGCR_PART_ITIMERS	0x00000040U
+#define SIGCR_PART_TIMERS	0x00000080U /* with their signals */
+#define SIGCR_PART_SIGNALFDS	0x00000100U
+#define SIGCR_PART_INFLIGHT	0x00000200U /* cannot be restored */
+#define SIGCR_PART_WAITERS	0x00000400U /* informational */
 
 /*
  * The system calls, sigckpt(2) and sigrestore(2). The first returns the

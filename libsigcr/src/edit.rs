@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bitflags::bitflags;
 
-use crate::{Model, RecordFlags, ThreadModel};
+use crate::{Model, Queue, RecordFlags, SigNo, ThreadModel, TimerState};
 
 bitflags! {
     /// The parts of a record that can be left out of a restore.
@@ -24,6 +24,16 @@ bitflags! {
         const ALTSTACK = 1 << 4;
         /// The threads' queues.
         const PENDING = 1 << 5;
+        /// The timers of setitimer(2).
+        const ITIMERS = 1 << 6;
+        /// The timers of timer_create(2), and their signals in the queues.
+        const TIMERS = 1 << 7;
+        /// The signalfds.
+        const SIGNALFDS = 1 << 8;
+        /// The signals that ptracers hold, which cannot be restored.
+        const INFLIGHT = 1 << 9;
+        /// The threads that wait for children, informational.
+        const WAITERS = 1 << 10;
     }
 }
 
@@ -55,6 +65,9 @@ pub enum EditError {
 
 impl Model {
     /// Keeps only `parts`. A thread of which nothing is left goes away.
+    ///
+    /// A timer and its signal belong together: without the timers, their signals go as well, and
+    /// without its queue, a timer that is pending is as if its signal had been taken.
     pub fn keep(&mut self, parts: Parts) {
         fn only<T>(part: &mut Option<T>, keep: bool) {
             if !keep {
@@ -72,7 +85,77 @@ impl Model {
             only(&mut thread.altstack, parts.contains(Parts::ALTSTACK));
             only(&mut thread.pending, parts.contains(Parts::PENDING));
         }
+        only(&mut self.itimers, parts.contains(Parts::ITIMERS));
+        only(&mut self.signalfds, parts.contains(Parts::SIGNALFDS));
+        only(&mut self.waiters, parts.contains(Parts::WAITERS));
+        if !parts.contains(Parts::INFLIGHT) {
+            self.drop_inflight();
+        }
+        match parts.contains(Parts::TIMERS) {
+            true => self.settle_timers(),
+            false => drop(self.drop_timers()),
+        }
         self.threads.retain(|thread| !thread.is_empty());
+    }
+
+    /// Takes the timers of timer_create(2) away, and their signals out of the queues. A signal of
+    /// which nothing else is queued is not pending then. Returns how many signals have gone.
+    pub fn drop_timers(&mut self) -> usize {
+        self.timers = None;
+        self.queues_mut().map(Queue::drop_timer_signals).sum()
+    }
+
+    /// Takes the signals away that ptracers hold. Returns how many.
+    pub fn drop_inflight(&mut self) -> usize {
+        let held = self.threads.iter_mut();
+        held.filter_map(|thread| thread.inflight.take()).count()
+    }
+
+    /// Puts the signals that ptracers hold in front of the queues of their threads, as if they had
+    /// not been taken yet. Returns how many.
+    ///
+    /// A signal below `SIGRTMIN` that is queued again already is one signal then: that one stays.
+    pub fn requeue_inflight(&mut self) -> usize {
+        let mut count = 0;
+        for thread in &mut self.threads {
+            let Some(signal) = thread.inflight.take() else {
+                continue;
+            };
+            let queue = thread.pending.get_or_insert_with(Queue::default);
+            let queued = |other: &crate::QueuedSignal| {
+                other.signo() == signal.signo() && other.timer_id.is_none()
+            };
+            if signal.signo() >= SigNo::RTMIN.get() || !queue.entries.iter().any(queued) {
+                queue.entries.insert(0, signal);
+                queue.set.extend(SigNo::new(signal.signo()));
+            }
+            count += 1;
+        }
+        count
+    }
+
+    /// Makes timers that are pending without an entry go on, as if their signals had been taken.
+    fn settle_timers(&mut self) {
+        let queued: BTreeSet<i32> = self
+            .queues_mut()
+            .flat_map(|queue| queue.entries.iter().filter_map(|entry| entry.timer_id))
+            .collect();
+        for timer in self.timers.iter_mut().flat_map(|list| &mut list.timers) {
+            if timer.state == TimerState::Pending && !queued.contains(&timer.timer_id) {
+                timer.state = match timer.interval_ns {
+                    0 => TimerState::Disarmed,
+                    _ => TimerState::Armed,
+                };
+            }
+        }
+    }
+
+    fn queues_mut(&mut self) -> impl Iterator<Item = &mut Queue> {
+        let private = self
+            .threads
+            .iter_mut()
+            .filter_map(|thread| thread.pending.as_mut());
+        self.shared_pending.iter_mut().chain(private)
     }
 
     /// Makes it the model of one thread, `tid`, without the state of the process: what a pidfd of
@@ -129,6 +212,16 @@ impl Model {
         for thread in &mut self.threads {
             thread.tid = new_of(thread.tid);
         }
+        for timer in self.timers.iter_mut().flat_map(|list| &mut list.timers) {
+            timer.notify_tid = new_of(timer.notify_tid);
+            timer.clock_id = clock_with_tid(timer.clock_id, new_of);
+        }
+        for waiter in self.waiters.iter_mut().flatten() {
+            waiter.tid = new_of(waiter.tid);
+        }
+        if let Some(waiters) = &mut self.waiters {
+            waiters.sort_by_key(|waiter| waiter.tid);
+        }
         self.threads.sort_by_key(|thread| thread.tid);
         Ok(())
     }
@@ -168,14 +261,45 @@ impl Model {
 impl ThreadModel {
     /// Whether nothing is known of the thread.
     pub fn is_empty(&self) -> bool {
-        self.state.is_none() && self.altstack.is_none() && self.pending.is_none()
+        self.state.is_none()
+            && self.altstack.is_none()
+            && self.pending.is_none()
+            && self.inflight.is_none()
     }
+}
+
+impl Queue {
+    /// Takes the signals of timers out; returns how many.
+    fn drop_timer_signals(&mut self) -> usize {
+        let before = self.entries.clone();
+        self.entries.retain(|entry| entry.timer_id.is_none());
+        let left = Queue::of(self.entries.iter().copied()).set;
+        for signo in Queue::of(before.iter().copied()).set.iter() {
+            if !left.contains(signo) {
+                self.set.remove(signo);
+            }
+        }
+        before.len() - self.entries.len()
+    }
+}
+
+/// The clock of the CPU time of another thread, where it is that of a thread: the thread's id is
+/// in the clock's, as clock_getcpuclockid(3) makes it.
+fn clock_with_tid(clock_id: i32, new_of: impl Fn(i32) -> i32) -> i32 {
+    const PER_THREAD: i32 = 4;
+    const WHICH: i32 = 3;
+    let tid = !(clock_id >> 3);
+    // Not negative: no such clock. The last of the four is the kind of a file descriptor's clock.
+    if clock_id >= 0 || clock_id & PER_THREAD == 0 || clock_id & WHICH == WHICH || tid == 0 {
+        return clock_id;
+    }
+    (!new_of(tid) << 3) | (clock_id & (PER_THREAD | WHICH))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{AltStack, Queue, ThreadInfo};
+    use crate::{AltStack, Queue, QueuedSignal, ThreadInfo};
 
     fn thread(tid: i32) -> ThreadModel {
         ThreadModel {
@@ -183,6 +307,7 @@ mod tests {
             state: Some(ThreadInfo::default()),
             altstack: Some(AltStack::DISABLED),
             pending: Some(Queue::default()),
+            inflight: None,
         }
     }
 
@@ -268,5 +393,35 @@ mod tests {
         assert_eq!(tids(&model), [5, 6, 7]);
         model.remap_in_order(&[10, 11]).unwrap();
         assert_eq!(tids(&model), [10, 11]);
+    }
+
+    #[test]
+    fn a_signal_that_a_ptracer_held_goes_in_front_of_its_queue_or_away() {
+        let held = |signo| QueuedSignal::sent_by(SigNo::new(signo).unwrap(), 3, 0);
+        let mut model = model(&[5]);
+        let other = QueuedSignal::sent_by(SigNo::RTMAX, 4, 0);
+        model.threads[0].pending = Some(Queue::of([other]));
+        model.threads[0].inflight = Some(held(10));
+        let mut without = model.clone();
+        assert_eq!(model.requeue_inflight(), 1);
+        let queue = model.threads[0].pending.as_ref().unwrap();
+        assert_eq!(*queue, Queue::of([held(10), other]));
+        assert_eq!(without.drop_inflight(), 1);
+        assert_eq!(without.threads[0].pending, Some(Queue::of([other])));
+        assert_eq!(without.drop_inflight() + model.requeue_inflight(), 0);
+        // One that was sent again meanwhile is one signal.
+        model.threads[0].inflight = Some(held(10));
+        assert_eq!(model.requeue_inflight(), 1);
+        assert_eq!(model.threads[0].pending, Some(Queue::of([held(10), other])));
+    }
+
+    #[test]
+    fn other_thread_ids_go_into_timers_and_clocks() {
+        // What clock_getcpuclockid(3) and pthread_getcpuclockid(3) make of the ids.
+        let (of_thread, of_process) = ((!6 << 3) | 6, (!6 << 3) | 2);
+        assert_eq!(clock_with_tid(of_thread, |tid| tid + 1), (!7 << 3) | 6);
+        for clock_id in [of_process, 0, 1, 11, -2, -6] {
+            assert_eq!(clock_with_tid(clock_id, |tid| tid + 1), clock_id);
+        }
     }
 }

@@ -80,6 +80,7 @@ mod snapshot;
 mod status;
 mod syscall;
 mod target;
+mod timers;
 
 pub use action::{Action, ActionFlags, FrameAbi, Handler};
 pub use checkpoint::{checkpoint, checkpoint_len, CheckpointFlags};
@@ -95,6 +96,9 @@ pub use signal::{SigNo, SigSet, UnknownSignal};
 pub use snapshot::Snapshot;
 pub use status::{status, Status};
 pub use target::{open_process, open_thread, Target};
+pub use timers::{
+    Itimer, Itimers, Signalfd, TimerModel, TimerNotify, TimerState, Timers, Waiter, WaitsFor,
+};
 
 /// What [`record`] asks of its host: the structs and constants of the UAPI header.
 mod abi {

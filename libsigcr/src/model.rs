@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     abi,
     record::{self, encode::Writer, Record, Refusal},
-    Action, Queue, SigNo, SigSet, Snapshot,
+    timers::{write_signalfds, write_waiters},
+    Action, Itimers, Queue, QueuedSignal, SigNo, SigSet, Signalfd, Snapshot, Timers, Waiter,
 };
 
 /// A record as plain values. What is `None` is state that a restore leaves alone.
@@ -37,8 +38,20 @@ pub struct Model {
     /// The queue of the process.
     #[serde(deserialize_with = "Option::deserialize")]
     pub shared_pending: Option<Queue>,
+    /// The timers of setitimer(2).
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub itimers: Option<Itimers>,
+    /// The timers of timer_create(2).
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub timers: Option<Timers>,
+    /// The signalfds, by ascending file descriptor.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub signalfds: Option<Vec<Signalfd>>,
     /// The threads, by ascending tid. One of which nothing is known is not encoded.
     pub threads: Vec<ThreadModel>,
+    /// The threads that wait for children, by ascending tid, informational.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub waiters: Option<Vec<Waiter>>,
 }
 
 bitflags! {
@@ -63,9 +76,16 @@ pub struct ProcessInfo {
     pub stopped: bool,
     /// The process is the init of its pid namespace.
     pub unkillable: bool,
+    /// Its timers are created with the ids that it asks for.
+    pub timer_ids: bool,
+    /// It is reaped by itself when it exits.
+    pub autoreap: bool,
     /// The signal that stopped it.
     #[serde(deserialize_with = "Option::deserialize")]
     pub stop_signo: Option<SigNo>,
+    /// The signal that its parent gets when it exits.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub exit_signo: Option<SigNo>,
     /// Soft `RLIMIT_SIGPENDING`, in queued signals; `u64::MAX` is no limit.
     pub rlimit_sigpending_count: u64,
     /// The start of the process, in nanoseconds since boot.
@@ -86,6 +106,10 @@ pub struct ThreadModel {
     /// Its private queue.
     #[serde(deserialize_with = "Option::deserialize")]
     pub pending: Option<Queue>,
+    /// A signal that it has taken out of a queue and that a ptracer holds; a record with one can
+    /// be read, not restored: see [`Model::requeue_inflight`].
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub inflight: Option<QueuedSignal>,
 }
 
 /// A thread and the signals that it blocks.
@@ -93,12 +117,23 @@ pub struct ThreadModel {
 pub struct ThreadInfo {
     /// The blocked signals.
     pub blocked: SigSet,
+    /// The signal that it gets when its parent dies.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub pdeath_signo: Option<SigNo>,
     /// The thread was running: its blocked signals and its altstack may be out of date.
     pub unstable: bool,
     /// A kernel worker of the process: listed, never restored.
     pub worker: bool,
     /// The thread has exited but is not gone: listed, never restored.
     pub dead: bool,
+    /// It was ptraced.
+    pub traced: bool,
+    /// It was in a ptrace stop.
+    pub trace_stop: bool,
+    /// It was in the group stop of the process.
+    pub group_stop: bool,
+    /// It was frozen by a version 2 cgroup.
+    pub frozen: bool,
 }
 
 /// An alternate signal stack, as sigaltstack(2) takes it.
@@ -133,7 +168,11 @@ impl Model {
             process: None,
             actions: None,
             shared_pending: None,
+            itimers: None,
+            timers: None,
+            signalfds: None,
             threads: Vec::new(),
+            waiters: None,
         }
     }
 
@@ -168,8 +207,20 @@ impl Model {
         if let Some(queue) = &self.shared_pending {
             write_queue(&mut writer, 0, queue);
         }
+        if let Some(itimers) = &self.itimers {
+            writer.itimers(&itimers.into());
+        }
+        if let Some(timers) = &self.timers {
+            timers.write(&mut writer);
+        }
+        if let Some(signalfds) = &self.signalfds {
+            write_signalfds(signalfds, &mut writer);
+        }
         for thread in &self.threads {
             thread.write(&mut writer);
+        }
+        if let Some(waiters) = &self.waiters {
+            write_waiters(waiters, &mut writer);
         }
         // What is 0 here is filled in by the writer.
         writer.finish(&record::Header {
@@ -200,7 +251,15 @@ impl From<Record<'_>> for Model {
                 .actions()
                 .map(|actions| actions.iter().map(Action::from).collect()),
             shared_pending: record.shared_pending().map(Queue::from),
+            itimers: record.itimers().map(Itimers::from),
+            timers: record.timers().map(Timers::from),
+            signalfds: record
+                .signalfds()
+                .map(|list| list.iter().map(Signalfd::from).collect()),
             threads: record.threads().map(ThreadModel::from).collect(),
+            waiters: record
+                .waiters()
+                .map(|list| list.iter().map(Waiter::from).collect()),
         }
     }
 }
@@ -230,6 +289,14 @@ impl ThreadModel {
         if let Some(queue) = &self.pending {
             write_queue(writer, self.tid, queue);
         }
+        if let Some(signal) = &self.inflight {
+            writer.inflight(&record::Inflight {
+                section: head(0),
+                tid: self.tid,
+                reserved: 0,
+                siginfo: signal.siginfo,
+            });
+        }
     }
 }
 
@@ -244,6 +311,9 @@ impl From<record::ThreadState<'_>> for ThreadModel {
                 size: altstack.size,
             }),
             pending: thread.pending.map(Queue::from),
+            inflight: thread
+                .inflight
+                .map(|inflight| QueuedSignal::from_siginfo(inflight.siginfo)),
         }
     }
 }
@@ -255,10 +325,14 @@ impl ThreadInfo {
             section: head(
                 flag(self.unstable, abi::SIGCR_THREAD_UNSTABLE)
                     | flag(self.worker, abi::SIGCR_THREAD_WORKER)
-                    | flag(self.dead, abi::SIGCR_THREAD_DEAD),
+                    | flag(self.dead, abi::SIGCR_THREAD_DEAD)
+                    | flag(self.traced, abi::SIGCR_THREAD_TRACED)
+                    | flag(self.trace_stop, abi::SIGCR_THREAD_TRACE_STOP)
+                    | flag(self.group_stop, abi::SIGCR_THREAD_GROUP_STOP)
+                    | flag(self.frozen, abi::SIGCR_THREAD_FROZEN),
             ),
             tid,
-            reserved: 0,
+            pdeath_signo: self.pdeath_signo.map_or(0, SigNo::get),
             blocked: self.blocked.bits(),
         }
     }
@@ -269,9 +343,14 @@ impl From<record::Thread> for ThreadInfo {
         let flags = thread.section.flags;
         ThreadInfo {
             blocked: SigSet::from_bits(thread.blocked),
+            pdeath_signo: SigNo::new(thread.pdeath_signo),
             unstable: flags & abi::SIGCR_THREAD_UNSTABLE != 0,
             worker: flags & abi::SIGCR_THREAD_WORKER != 0,
             dead: flags & abi::SIGCR_THREAD_DEAD != 0,
+            traced: flags & abi::SIGCR_THREAD_TRACED != 0,
+            trace_stop: flags & abi::SIGCR_THREAD_TRACE_STOP != 0,
+            group_stop: flags & abi::SIGCR_THREAD_GROUP_STOP != 0,
+            frozen: flags & abi::SIGCR_THREAD_FROZEN != 0,
         }
     }
 }
@@ -282,10 +361,12 @@ impl From<&ProcessInfo> for record::Process {
         record::Process {
             section: head(
                 flag(process.stopped, abi::SIGCR_PROCESS_STOPPED)
-                    | flag(process.unkillable, abi::SIGCR_PROCESS_UNKILLABLE),
+                    | flag(process.unkillable, abi::SIGCR_PROCESS_UNKILLABLE)
+                    | flag(process.timer_ids, abi::SIGCR_PROCESS_TIMER_IDS)
+                    | flag(process.autoreap, abi::SIGCR_PROCESS_AUTOREAP),
             ),
             stop_signo: process.stop_signo.map_or(0, SigNo::get),
-            reserved: 0,
+            exit_signo: process.exit_signo.map_or(0, SigNo::get),
             rlimit_sigpending_count: process.rlimit_sigpending_count,
             start_boottime_ns: process.start_boottime_ns,
         }
@@ -298,7 +379,10 @@ impl From<record::Process> for ProcessInfo {
         ProcessInfo {
             stopped: flags & abi::SIGCR_PROCESS_STOPPED != 0,
             unkillable: flags & abi::SIGCR_PROCESS_UNKILLABLE != 0,
+            timer_ids: flags & abi::SIGCR_PROCESS_TIMER_IDS != 0,
+            autoreap: flags & abi::SIGCR_PROCESS_AUTOREAP != 0,
             stop_signo: SigNo::new(process.stop_signo),
+            exit_signo: SigNo::new(process.exit_signo),
             rlimit_sigpending_count: process.rlimit_sigpending_count,
             start_boottime_ns: process.start_boottime_ns,
         }
@@ -315,7 +399,7 @@ impl AltStack {
 }
 
 /// The head of a section with these flags; type and length are filled in by the writer.
-fn head(flags: u32) -> abi::sigcr_section {
+pub(crate) fn head(flags: u32) -> abi::sigcr_section {
     abi::sigcr_section {
         type_: 0,
         flags,

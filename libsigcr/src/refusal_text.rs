@@ -55,6 +55,16 @@ impl Refusal {
             | Refusal::ContinueAndStop { off }
             | Refusal::UnknownEntryFlags { off, .. }
             | Refusal::TimerMissing { off, .. }
+            | Refusal::TimerEntryMismatch { off, .. }
+            | Refusal::TimerEntryCount { off, .. }
+            | Refusal::InFlight { off, .. }
+            | Refusal::BadTime { off, .. }
+            | Refusal::BadId { off, .. }
+            | Refusal::BadNotify { off, .. }
+            | Refusal::BadTimerFlags { off, .. }
+            | Refusal::BadOverrun { off, .. }
+            | Refusal::UnknownSignalfdFlags { off, .. }
+            | Refusal::BadWaiter { off, .. }
             | Refusal::UnknownAltstackFlags { off, .. }
             | Refusal::BadAltstack { off, .. } => Some(off),
             Refusal::TooShort { .. }
@@ -239,6 +249,53 @@ impl fmt::Display for Refusal {
                 "the queued signal belongs to timer {timer_id}, which is not in the record; leave \
                  the signal out and let the timer send it anew"
             ),
+            Refusal::TimerEntryMismatch { timer_id, .. } => write!(
+                f,
+                "the entry is marked as that of timer {timer_id}, which is not pending with this \
+                 signal in this queue; leave the timers and their entries out"
+            ),
+            Refusal::TimerEntryCount { seen, pending, .. } => write!(
+                f,
+                "{pending} timers are pending and {seen} entries belong to timers; leave the \
+                 timers and their entries out"
+            ),
+            Refusal::InFlight { tid, .. } => write!(
+                f,
+                "a ptracer holds a signal that thread {tid} has taken out of its queue; queue it \
+                 again or leave it out"
+            ),
+            Refusal::BadTime { time_ns, .. } => write!(
+                f,
+                "a time of {time_ns} ns cannot be in this state of a timer; give one from 1 to {}, \
+                 or 0 where nothing runs",
+                i64::MAX
+            ),
+            Refusal::BadId { id, .. } => write!(
+                f,
+                "the id {id} is negative, stands twice, or stands too late; put the entries in \
+                 ascending order"
+            ),
+            Refusal::BadNotify { notify, .. } => write!(
+                f,
+                "notify is {notify}, which is no SIGEV_* value or does not fit to notify_tid; \
+                 correct one of them"
+            ),
+            Refusal::BadTimerFlags { flags, .. } => write!(
+                f,
+                "flags of the timer are {flags:#x}, not all known, or not for such a timer; give it \
+                 one state"
+            ),
+            Refusal::BadOverrun { overrun, .. } => {
+                write!(f, "an overrun is {overrun}; give a number from -1")
+            }
+            Refusal::UnknownSignalfdFlags { flags, .. } => {
+                write!(f, "flags of the signalfd are {flags:#x}, not all known; {NEWER}")
+            }
+            Refusal::BadWaiter { id_type, .. } => write!(
+                f,
+                "the waiter's id_type is {id_type}, which is unknown or does not fit to its id; \
+                 leave the section out"
+            ),
             Refusal::UnknownAltstackFlags { ss_flags, .. } => write!(
                 f,
                 "ss_flags is {ss_flags:#x}, and only SS_DISABLE and SS_AUTODISARM are known; leave \
@@ -277,6 +334,11 @@ fn type_name(section_type: u32) -> String {
         abi::SIGCR_SECTION_THREAD => "THREAD".into(),
         abi::SIGCR_SECTION_ALTSTACK => "ALTSTACK".into(),
         abi::SIGCR_SECTION_PENDING => "PENDING".into(),
+        abi::SIGCR_SECTION_ITIMERS => "ITIMERS".into(),
+        abi::SIGCR_SECTION_TIMERS => "TIMERS".into(),
+        abi::SIGCR_SECTION_SIGNALFDS => "SIGNALFDS".into(),
+        abi::SIGCR_SECTION_INFLIGHT => "INFLIGHT".into(),
+        abi::SIGCR_SECTION_WAITERS => "WAITERS".into(),
         other => format!("section type {other:#010x}"),
     }
 }
@@ -305,6 +367,7 @@ fn section_name(bytes: &[u8], off: u64) -> Option<String> {
                     abi::SIGCR_SECTION_THREAD
                         | abi::SIGCR_SECTION_ALTSTACK
                         | abi::SIGCR_SECTION_PENDING
+                        | abi::SIGCR_SECTION_INFLIGHT
                 )
             });
             return Some(match tid {

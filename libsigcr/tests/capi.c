@@ -157,7 +157,7 @@ static void parts_can_be_left_out(void)
 	CHECK(sigcr_check(copy, (size_t)size, NULL, 0) == 0);
 	sigcr_free(copy);
 	errno = 0;
-	CHECK(sigcr_keep_alloc(record->bytes, record->size, 0x40, &copy) == -1);
+	CHECK(sigcr_keep_alloc(record->bytes, record->size, 0x800, &copy) == -1);
 	CHECK(errno == EINVAL);
 	errno = 0;
 	CHECK(sigcr_keep_alloc(record->bytes, record->size, 1, NULL) == -1);

@@ -6,7 +6,7 @@
 #![cfg(target_arch = "x86_64")]
 
 #[allow(dead_code, unreachable_pub)]
-#[path = "../examples/golden.rs"]
+#[path = "../examples/golden/main.rs"]
 mod golden;
 
 use std::{collections::BTreeSet, fs, path::PathBuf};

@@ -77,14 +77,20 @@ fn actions() -> impl Strategy<Value = Vec<Action>> {
 }
 
 fn process() -> impl Strategy<Value = ProcessInfo> {
-    let flags = any::<(bool, bool)>();
-    (flags, option::of(signo()), any::<(u64, u64)>()).prop_map(
-        |((stopped, unkillable), stop_signo, (limit, start))| ProcessInfo {
-            stopped,
-            unkillable,
-            stop_signo,
-            rlimit_sigpending_count: limit,
-            start_boottime_ns: start,
+    let flags = any::<(bool, bool, bool, bool)>();
+    let signos = (option::of(signo()), option::of(signo()));
+    (flags, signos, any::<(u64, u64)>()).prop_map(
+        |((stopped, unkillable, timer_ids, autoreap), (stop_signo, exit_signo), (limit, start))| {
+            ProcessInfo {
+                stopped,
+                unkillable,
+                timer_ids,
+                autoreap,
+                stop_signo,
+                exit_signo,
+                rlimit_sigpending_count: limit,
+                start_boottime_ns: start,
+            }
         },
     )
 }
@@ -103,30 +109,44 @@ fn altstack() -> impl Strategy<Value = AltStack> {
 }
 
 fn thread() -> impl Strategy<Value = ThreadModel> {
-    let state =
-        (mask(), any::<(bool, bool, bool)>()).prop_map(|(blocked, (unstable, worker, dead))| {
-            ThreadInfo {
-                blocked,
-                unstable,
-                worker,
-                dead,
-            }
-        });
+    let flags = any::<[bool; 7]>();
+    let state = (mask(), option::of(signo()), flags).prop_map(|(blocked, pdeath_signo, flags)| {
+        let [unstable, worker, dead, traced, trace_stop, group_stop, frozen] = flags;
+        ThreadInfo {
+            blocked,
+            pdeath_signo,
+            unstable,
+            worker,
+            dead,
+            traced,
+            trace_stop,
+            group_stop,
+            frozen,
+        }
+    });
     let parts = (
         option::of(state),
         option::of(altstack()),
         option::of(queue()),
+        option::weighted(0.1, queued_signal()),
     );
-    parts.prop_map(|(state, altstack, pending)| {
+    parts.prop_map(|(state, altstack, pending, inflight)| {
+        let legal = |signal: &QueuedSignal| signal.signo() != 9;
+        let inflight = inflight.filter(legal).map(|signal| QueuedSignal {
+            timer_id: None,
+            ..signal
+        });
         let mut thread = ThreadModel {
             tid: 0,
             state,
             altstack,
             pending,
+            inflight,
         };
         if thread.is_listed_only() {
             thread.altstack = None;
             thread.pending = None;
+            thread.inflight = None;
         }
         if thread.is_empty() {
             thread.state = Some(ThreadInfo::default());
@@ -168,13 +188,12 @@ fn assemble(
     let (tgid, thread_count, flags) = ids;
     let (process, actions, shared_pending) = parts;
     let mut model = Model {
-        tgid,
         thread_count,
         flags: RecordFlags::from_bits_truncate(flags),
         process,
         actions,
         shared_pending,
-        threads: Vec::new(),
+        ..Model::new(tgid)
     };
     let threads = threads
         .into_iter()
@@ -370,7 +389,8 @@ fn check_legal(model: &Model, not_restorable: Option<Refusal>) -> Result<(), Tes
     for thread in &model.threads {
         prop_assert!(last_tid < thread.tid);
         last_tid = thread.tid;
-        let alone = thread.altstack.is_none() && thread.pending.is_none();
+        let alone =
+            thread.altstack.is_none() && thread.pending.is_none() && thread.inflight.is_none();
         prop_assert!(alone || !thread.is_listed_only());
         let blocked = thread
             .state
@@ -404,8 +424,12 @@ fn check_legal(model: &Model, not_restorable: Option<Refusal>) -> Result<(), Tes
         .chain(model.shared_pending.as_ref())
         .flat_map(|queue| &queue.entries);
     let timers = entries.any(|entry| entry.timer_id.is_some());
+    let held = model.threads.iter().any(|thread| thread.inflight.is_some());
     match not_restorable {
-        None => prop_assert!(!both && !timers),
+        None => prop_assert!(!both && !timers && !held),
+        Some(Refusal::InFlight { .. }) => prop_assert!(held),
+        // A section whose type was changed is one of timers.
+        Some(Refusal::TimerEntryCount { .. }) => prop_assert!(model.timers.is_some()),
         Some(Refusal::ContinueAndStop { .. }) => prop_assert!(both),
         Some(Refusal::TimerMissing { .. }) => prop_assert!(timers),
         Some(other) => prop_assert!(false, "{other}"),

@@ -13,8 +13,8 @@ use nix::sys::signal::{kill, Signal};
 use nix::sys::wait::waitpid;
 use nix::unistd::{fork, pipe2, ForkResult, Pid};
 use sigcr::{
-    Action, ActionFlags, AltStack, AltStackFlags, FrameAbi, Handler, Model, Queue, QueuedSignal,
-    SigNo, SigSet, ThreadInfo, ThreadModel,
+    Action, ActionFlags, AltStack, AltStackFlags, FrameAbi, Handler, Itimers, Model, Queue,
+    QueuedSignal, SigNo, SigSet, ThreadInfo, ThreadModel, Timers,
 };
 
 use crate::program::{self, wait_readable, PATIENCE};
@@ -73,6 +73,9 @@ impl Plan {
         model.thread_count = tids.len() as u32;
         model.actions = Some(self.actions.iter().map(action_model).collect());
         model.shared_pending = Some(queue_model(&self.shared));
+        // Nobody has set a timer.
+        model.itimers = Some(Itimers::default());
+        model.timers = Some(Timers::default());
         model.threads = self
             .threads
             .iter()
@@ -85,6 +88,7 @@ impl Plan {
                 }),
                 altstack: Some(altstack_model(thread.altstack)),
                 pending: Some(queue_model(&thread.pending)),
+                inflight: None,
             })
             .collect();
         model

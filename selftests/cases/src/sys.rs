@@ -5,6 +5,7 @@
 //! The C library hides signals 32 and 33 and has types of its own; these tests must not.
 
 use std::mem::size_of;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::unistd::{gettid, Pid};
@@ -258,6 +259,34 @@ pub fn take_pending(set: u64) -> Result<(u32, i32, i32, u64)> {
     })?;
     let word = |index: usize| (info[index / 2] >> (32 * (index % 2))) as i32;
     Ok((signo as u32, word(2), word(4), info[3]))
+}
+
+/// Starts the interval timer of real time, to expire once.
+pub fn set_real_itimer(left: Duration) -> Result<()> {
+    let value = libc::itimerval {
+        it_interval: libc::timeval {
+            tv_sec: 0,
+            tv_usec: 0,
+        },
+        it_value: libc::timeval {
+            // A duration of hours.
+            tv_sec: left.as_secs() as libc::time_t,
+            tv_usec: left.subsec_micros().into(),
+        },
+    };
+    // SAFETY: the kernel reads one struct.
+    Errno::result(unsafe { libc::setitimer(libc::ITIMER_REAL, &value, std::ptr::null_mut()) })?;
+    Ok(())
+}
+
+/// What is left of the interval timer of real time; 0 if it does not run.
+pub fn real_itimer() -> Result<Duration> {
+    // SAFETY: all-zero is a value of this struct of numbers.
+    let mut value: libc::itimerval = unsafe { std::mem::zeroed() };
+    // SAFETY: the kernel writes one struct.
+    Errno::result(unsafe { libc::getitimer(libc::ITIMER_REAL, &mut value) })?;
+    let left = value.it_value;
+    Ok(Duration::from_secs(left.tv_sec as u64) + Duration::from_micros(left.tv_usec as u64))
 }
 
 /// The calling thread's id.

@@ -311,6 +311,7 @@ mod tests {
             state: Some(ThreadInfo::default()),
             altstack: Some(AltStack::DISABLED),
             pending: Some(Queue::default()),
+            inflight: None,
         }];
         model
     }

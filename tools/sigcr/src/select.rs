@@ -180,6 +180,7 @@ mod tests {
                 state: Some(ThreadInfo::default()),
                 altstack: Some(AltStack::DISABLED),
                 pending: Some(Queue::default()),
+                inflight: None,
             })
             .collect();
         model

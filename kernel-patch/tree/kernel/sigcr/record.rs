@@ -17,9 +17,13 @@ pub mod encode;
 mod refusal;
 mod rules;
 mod sections;
+mod timer_rules;
 mod wire;
 
-use core::mem::offset_of;
+use core::{
+    cmp::Ordering,
+    mem::offset_of, //
+};
 
 use crate::{
     abi,
@@ -32,8 +36,14 @@ pub use abi::{
     sigcr_altstack as Altstack,
     sigcr_entry as Entry,
     sigcr_header as Header,
+    sigcr_inflight as Inflight,
+    sigcr_itimer as Itimer,
+    sigcr_itimers as Itimers,
     sigcr_process as Process,
-    sigcr_thread as Thread, //
+    sigcr_signalfd as Signalfd,
+    sigcr_thread as Thread,
+    sigcr_timer as Timer,
+    sigcr_waiter as Waiter, //
 };
 pub use refusal::{
     Refusal,
@@ -47,6 +57,10 @@ pub use sections::{
 pub use rules::is_listed_only;
 use rules::Checks;
 use sections::List;
+pub use timer_rules::{
+    SIGEV_NONE,
+    SIGEV_THREAD_ID, //
+};
 use wire::{
     load,
     Wire, //
@@ -72,12 +86,22 @@ pub enum Section<'a> {
     Actions(Actions<'a>),
     /// The queue of the process.
     SharedPending(Queue<'a>),
+    /// The timers of `setitimer(2)`.
+    Itimers(Itimers),
+    /// The timers of `timer_create(2)`.
+    Timers(Timers<'a>),
+    /// The signalfds.
+    Signalfds(Signalfds<'a>),
     /// A thread and the signals that it blocks.
     Thread(Thread),
     /// The alternate signal stack of a thread.
     Altstack(Altstack),
     /// The queue of a thread.
     Pending(Queue<'a>),
+    /// A signal of a thread that a ptracer holds.
+    Inflight(Inflight),
+    /// The threads that wait for children, informational.
+    Waiters(Waiters<'a>),
     /// An optional section of a type that this reader does not know.
     Unknown {
         /// Section type.
@@ -90,6 +114,26 @@ pub enum Section<'a> {
 /// The entries of an ACTIONS section, by ascending signo.
 #[derive(Clone, Copy)]
 pub struct Actions<'a> {
+    list: List<'a>,
+}
+
+/// The entries of a TIMERS section, by ascending id.
+#[derive(Clone, Copy)]
+pub struct Timers<'a> {
+    /// The id that the next timer gets if it is free.
+    pub next_timer_id: u32,
+    list: List<'a>,
+}
+
+/// The entries of a SIGNALFDS section, by ascending file descriptor.
+#[derive(Clone, Copy)]
+pub struct Signalfds<'a> {
+    list: List<'a>,
+}
+
+/// The entries of a WAITERS section, by ascending tid.
+#[derive(Clone, Copy)]
+pub struct Waiters<'a> {
     list: List<'a>,
 }
 
@@ -114,6 +158,8 @@ pub struct ThreadState<'a> {
     pub altstack: Option<Altstack>,
     /// Its private queue.
     pub pending: Option<Queue<'a>>,
+    /// A signal of it that a ptracer holds.
+    pub inflight: Option<Inflight>,
 }
 
 impl<'a> Record<'a> {
@@ -135,29 +181,25 @@ impl<'a> Record<'a> {
 
     /// Checks that the record holds nothing that can be read but not restored.
     ///
-    /// That is an entry whose timer is not in the record: only the timer itself can queue it. And
-    /// it is `SIGCONT` beside a stop signal: sending one takes the other one away, but a timer's
-    /// signal that was ignored before comes back without that.
+    /// That is a signal that a ptracer holds; an entry of a timer without the timer, and the other
+    /// way around: only the timer itself can queue it. And it is `SIGCONT` beside a stop signal:
+    /// sending one takes the other one away, but a timer's signal that was ignored before comes
+    /// back without that.
     pub fn check_restorable(&self) -> Result<(), Refusal> {
         let mut pending = 0;
         for (off, section) in self.sections() {
-            let (Section::SharedPending(queue) | Section::Pending(queue)) = section else {
-                continue;
-            };
-            pending |= queue.set;
+            match section {
+                Section::SharedPending(queue) | Section::Pending(queue) => pending |= queue.set,
+                Section::Inflight(Inflight { tid, .. }) => {
+                    return Err(Refusal::InFlight { off, tid });
+                }
+                _ => continue,
+            }
             if pending & sigset_of(SIGCONT) != 0 && pending & STOP_SIGNALS != 0 {
                 return Err(Refusal::ContinueAndStop { off });
             }
-            for (index, entry) in queue.entries().enumerate() {
-                if entry.flags & abi::SIGCR_ENTRY_TIMER != 0 {
-                    return Err(Refusal::TimerMissing {
-                        off: queue.list.entry_off(off, index),
-                        timer_id: entry.timer_id,
-                    });
-                }
-            }
         }
-        Ok(())
+        timer_rules::check_entries(self)
     }
 
     /// The record's header.
@@ -199,6 +241,38 @@ impl<'a> Record<'a> {
         })
     }
 
+    /// The ITIMERS section.
+    pub fn itimers(&self) -> Option<Itimers> {
+        self.sections().find_map(|(_, section)| match section {
+            Section::Itimers(itimers) => Some(itimers),
+            _ => None,
+        })
+    }
+
+    /// The TIMERS section.
+    pub fn timers(&self) -> Option<Timers<'a>> {
+        self.sections().find_map(|(_, section)| match section {
+            Section::Timers(timers) => Some(timers),
+            _ => None,
+        })
+    }
+
+    /// The SIGNALFDS section.
+    pub fn signalfds(&self) -> Option<Signalfds<'a>> {
+        self.sections().find_map(|(_, section)| match section {
+            Section::Signalfds(signalfds) => Some(signalfds),
+            _ => None,
+        })
+    }
+
+    /// The WAITERS section.
+    pub fn waiters(&self) -> Option<Waiters<'a>> {
+        self.sections().find_map(|(_, section)| match section {
+            Section::Waiters(waiters) => Some(waiters),
+            _ => None,
+        })
+    }
+
     /// All queues: SHARED_PENDING, and PENDING of each thread.
     pub fn queues(&self) -> impl Iterator<Item = Queue<'a>> {
         self.sections().filter_map(|(_, section)| match section {
@@ -225,6 +299,57 @@ impl<'a> Actions<'a> {
     }
 }
 
+impl<'a> Timers<'a> {
+    /// The number of timers.
+    pub fn count(&self) -> usize {
+        self.list.entry_count
+    }
+
+    /// The timers, by ascending id.
+    pub fn iter(&self) -> impl Iterator<Item = Timer> + 'a {
+        self.list.iter()
+    }
+
+    /// The timer with an id.
+    pub fn find(&self, timer_id: i32) -> Option<Timer> {
+        let (mut low, mut high) = (0, self.list.entry_count);
+        while low < high {
+            let middle = low.midpoint(high);
+            let timer: Timer = self.list.get(middle)?;
+            match timer.timer_id.cmp(&timer_id) {
+                Ordering::Less => low = middle.saturating_add(1),
+                Ordering::Greater => high = middle,
+                Ordering::Equal => return Some(timer),
+            }
+        }
+        None
+    }
+}
+
+impl<'a> Signalfds<'a> {
+    /// The number of signalfds.
+    pub fn count(&self) -> usize {
+        self.list.entry_count
+    }
+
+    /// The signalfds, by ascending file descriptor.
+    pub fn iter(&self) -> impl Iterator<Item = Signalfd> + 'a {
+        self.list.iter()
+    }
+}
+
+impl<'a> Waiters<'a> {
+    /// The number of waiters.
+    pub fn count(&self) -> usize {
+        self.list.entry_count
+    }
+
+    /// The waiters, by ascending tid.
+    pub fn iter(&self) -> impl Iterator<Item = Waiter> + 'a {
+        self.list.iter()
+    }
+}
+
 impl<'a> Queue<'a> {
     /// The number of entries.
     pub fn entry_count(&self) -> usize {
@@ -239,11 +364,11 @@ impl<'a> Queue<'a> {
 
 impl EntryExt for Entry {
     fn signo(&self) -> u32 {
-        word(self, 0)
+        word(&self.siginfo, 0)
     }
 
     fn code(&self) -> i32 {
-        i32::from_ne_bytes(word(self, 8).to_ne_bytes())
+        i32::from_ne_bytes(word(&self.siginfo, 8).to_ne_bytes())
     }
 
     fn has_reserved_code(&self) -> bool {
@@ -287,13 +412,17 @@ pub fn is_default(action: &Action) -> bool {
     u64::from(abi) | flags | handler | restorer | mask == 0
 }
 
-/// The native 32-bit word at `off` bytes of the entry's siginfo; 0 beyond its end.
-fn word(entry: &Entry, off: usize) -> u32 {
-    entry
-        .siginfo
+/// The native 32-bit word at `off` bytes of a siginfo; 0 beyond its end.
+fn word(siginfo: &[u8], off: usize) -> u32 {
+    siginfo
         .get(off..)
         .and_then(|bytes| bytes.first_chunk())
         .map_or(0, |bytes| u32::from_ne_bytes(*bytes))
+}
+
+/// The number of the signal that a ptracer holds.
+pub fn signo_in_flight(inflight: &Inflight) -> u32 {
+    word(&inflight.siginfo, 0)
 }
 
 /// The set that holds `signo` alone; empty if that is not a signal number.
@@ -324,6 +453,11 @@ const SIGRTMIN: u32 = 32;
 pub const SS_DISABLE: u32 = 2;
 /// `SS_AUTODISARM` of `<linux/signal.h>`.
 pub const SS_AUTODISARM: u32 = 1 << 31;
+
+/// `SFD_NONBLOCK` of `<linux/signalfd.h>`.
+pub const SFD_NONBLOCK: u32 = 0o4000;
+/// `SFD_CLOEXEC`.
+pub const SFD_CLOEXEC: u32 = 0o2_000_000;
 
 /// The architecture of this reader, as in `<linux/audit.h>`.
 #[cfg(target_arch = "x86_64")]
@@ -461,6 +595,7 @@ mod tests {
     const ENTRY_COUNT_OFF: usize = offset_of!(abi::sigcr_pending, entry_count);
     const ENTRIES_OFF_OFF: usize = offset_of!(abi::sigcr_pending, entries_off);
 
+    const SIGCHLD: u32 = 17;
     const SIGHUP: u32 = 1;
     const SIGUSR1: u32 = 10;
     const SIGTERM: u32 = 15;
@@ -493,7 +628,7 @@ mod tests {
         Process {
             section: head(abi::SIGCR_PROCESS_STOPPED),
             stop_signo: SIGSTOP,
-            reserved: 0,
+            exit_signo: SIGCHLD,
             rlimit_sigpending_count: 1000,
             start_boottime_ns: 5,
         }
@@ -524,8 +659,44 @@ mod tests {
         Thread {
             section: head(flags),
             tid,
-            reserved: 0,
+            pdeath_signo: SIGTERM,
             blocked: !UNBLOCKABLE,
+        }
+    }
+
+    fn timer(timer_id: i32, flags: u32) -> Timer {
+        Timer {
+            timer_id,
+            clock_id: 1,
+            notify: 0,
+            signo: SIGTERM,
+            sigval: 7,
+            notify_tid: 0,
+            flags,
+            interval_ns: 1000,
+            remaining_ns: 500,
+            expires_ns: 0,
+            overrun: 3,
+            overrun_last: -1,
+        }
+    }
+
+    fn timers(writer: &mut Writer<'_>, timers: &[Timer]) {
+        let mut list = writer.begin_timers();
+        for timer in timers {
+            writer.timer(&mut list, timer);
+        }
+        writer.end_timers(list, 9);
+    }
+
+    /// An entry of `timer`.
+    fn timer_entry(timer: &Timer) -> Entry {
+        let mut entry = entry(timer.signo);
+        put(&mut entry.siginfo, 8, -2_i32);
+        Entry {
+            flags: abi::SIGCR_ENTRY_TIMER,
+            timer_id: timer.timer_id,
+            ..entry
         }
     }
 
@@ -826,9 +997,7 @@ mod tests {
         assert_eq!(with(header, 1_u32), refusal(header));
         assert_eq!(with(header + 16, 1_u32), refusal(header));
         for off in [
-            PROCESS + offset_of!(Process, reserved),
             ACTIONS + offset_of!(abi::sigcr_actions, reserved),
-            THREAD + offset_of!(Thread, reserved),
             PENDING_ENTRY + offset_of!(Entry, timer_id),
         ] {
             assert_eq!(with(off, 1_u32), refusal(off));
@@ -898,10 +1067,10 @@ mod tests {
     #[test]
     fn unknown_section_flags_are_refused() {
         for (off, flags) in [
-            (PROCESS, 4_u32),
+            (PROCESS, 0x10_u32),
             (ACTIONS, 1),
             (SHARED, 1),
-            (THREAD, 8),
+            (THREAD, 0x80),
             (ALTSTACK, 1),
             (PENDING, 1),
         ] {
@@ -1062,6 +1231,12 @@ mod tests {
             assert_eq!(with(PENDING_ENTRY, signo), refusal(PENDING_ENTRY, signo));
         }
         assert_eq!(with(stop, 0_u32), None);
+        let exit = PROCESS + offset_of!(Process, exit_signo);
+        assert_eq!(with(exit, 65_u32), refusal(PROCESS, 65));
+        assert_eq!(with(exit, 0_u32), None);
+        let pdeath = THREAD + offset_of!(Thread, pdeath_signo);
+        assert_eq!(with(pdeath, 65_u32), refusal(THREAD, 65));
+        assert_eq!(with(pdeath, 0_u32), None);
     }
 
     #[test]
@@ -1203,6 +1378,326 @@ mod tests {
             let refusal = record.and_then(|record| record.check_restorable()).err();
             assert_eq!(refusal, Some(Refusal::TimerMissing { off, timer_id: 6 }));
         }
+    }
+
+    const ARMED: u32 = abi::SIGCR_TIMER_ARMED;
+    const WAITS: u32 = abi::SIGCR_TIMER_PENDING;
+    const IGNORED: u32 = abi::SIGCR_TIMER_IGNORED;
+    const ABSTIME: u32 = abi::SIGCR_TIMER_ABSTIME;
+    /// Where the first entry of a list is that stands behind the header.
+    const FIRST_ENTRY: usize = 64 + 32;
+
+    /// Why a record is refused with the sample timer after `fault`.
+    fn timer_with(flags: u32, fault: impl FnOnce(&mut Timer)) -> Option<Refusal> {
+        let mut one = timer(1, flags);
+        fault(&mut one);
+        written(|writer| timers(writer, &[one]))
+    }
+
+    #[test]
+    fn timers_and_their_signals_decode_to_what_was_encoded() {
+        let mut buf = [0; BUF_LEN];
+        let mut writer = Writer::new(&mut buf);
+        let waiting = timer(2, WAITS);
+        let own = Timer {
+            notify: SIGEV_THREAD_ID,
+            notify_tid: 100,
+            ..timer(5, WAITS)
+        };
+        queue(&mut writer, 0, sigset_of(SIGTERM), &[timer_entry(&waiting)]);
+        timers(&mut writer, &[timer(1, ARMED), waiting, own]);
+        queue(&mut writer, 100, sigset_of(SIGTERM), &[timer_entry(&own)]);
+        let len = writer.finish(&header());
+        let record = Record::decode(&buf[..len]).ok();
+        assert!(record.is_some());
+        let Some(record) = record else { return };
+        assert!(record.check_restorable().is_ok());
+        let found = record.timers();
+        assert_eq!(found.map(|found| found.next_timer_id), Some(9));
+        assert_eq!(found.map(|found| found.count()), Some(3));
+        let find = |id| found.and_then(|found| found.find(id));
+        assert_eq!(find(5).map(|timer| timer.notify_tid), Some(100));
+        assert_eq!(find(1).map(|timer| timer.overrun), Some(3));
+        assert_eq!(find(2).map(|timer| timer.remaining_ns), Some(500));
+        assert!(find(0).is_none() && find(3).is_none() && find(9).is_none());
+    }
+
+    #[test]
+    fn timers_out_of_order_are_refused() {
+        let refusal = |ids: [i32; 2]| {
+            let [a, b] = ids.map(|id| timer(id, ARMED));
+            written(|writer| timers(writer, &[a, b]))
+        };
+        let off = FIRST_ENTRY + Timer::LEN;
+        assert_eq!(refusal([0, 1]), None);
+        assert_eq!(refusal([1, 1]), Some(Refusal::BadId { off, id: 1 }));
+        assert_eq!(refusal([2, 1]), Some(Refusal::BadId { off, id: 1 }));
+        let off = FIRST_ENTRY;
+        assert_eq!(refusal([-1, 1]), Some(Refusal::BadId { off, id: -1 }));
+        let next = written(|writer| {
+            let list = writer.begin_timers();
+            writer.end_timers(list, 1 << 31);
+        });
+        let id = i32::MIN;
+        assert_eq!(next, Some(Refusal::BadId { off: 64, id }));
+    }
+
+    #[test]
+    fn a_timer_that_notifies_as_none_can_is_refused() {
+        let off = FIRST_ENTRY;
+        let with = |notify, notify_tid| {
+            timer_with(ARMED, |timer| {
+                timer.notify = notify;
+                timer.notify_tid = notify_tid;
+            })
+        };
+        let refusal = |notify| Some(Refusal::BadNotify { off, notify });
+        for notify in [0, 1, 2, 4] {
+            assert_eq!(with(notify, 0), None);
+        }
+        assert_eq!(with(4, 7), None);
+        for notify in [3, 5, 6, u32::MAX] {
+            assert_eq!(with(notify, 0), refusal(notify));
+        }
+        assert_eq!(with(0, 7), refusal(0));
+        assert_eq!(with(4, -7), refusal(4));
+        for signo in [0, 65] {
+            let refused = timer_with(ARMED, |timer| timer.signo = signo);
+            assert_eq!(refused, Some(Refusal::BadSigno { off, signo }));
+            let silent = timer_with(ARMED, |timer| {
+                timer.signo = signo;
+                timer.notify = SIGEV_NONE;
+            });
+            assert_eq!(silent, None);
+        }
+    }
+
+    #[test]
+    fn a_timer_is_in_one_state() {
+        let off = FIRST_ENTRY;
+        let refusal = |flags| Some(Refusal::BadTimerFlags { off, flags });
+        for flags in [ARMED, WAITS, IGNORED] {
+            assert_eq!(timer_with(flags, |_| ()), None);
+        }
+        for flags in [ARMED | WAITS, ARMED | IGNORED, WAITS | IGNORED, 0x10] {
+            assert_eq!(timer_with(flags, |_| ()), refusal(flags));
+        }
+        let one_shot = |timer: &mut Timer| (timer.interval_ns, timer.remaining_ns) = (0, 0);
+        assert_eq!(timer_with(WAITS, one_shot), None);
+        assert_eq!(timer_with(IGNORED, one_shot), refusal(IGNORED));
+        for flags in [WAITS, IGNORED] {
+            let silent = timer_with(flags, |timer| timer.notify = SIGEV_NONE);
+            assert_eq!(silent, refusal(flags));
+        }
+        // Absolute is known of a timer of CLOCK_REALTIME that runs.
+        let absolute = |flags, clock_id| {
+            timer_with(flags, |timer| {
+                timer.clock_id = clock_id;
+                timer.expires_ns = 5;
+            })
+        };
+        assert_eq!(absolute(ARMED | ABSTIME, 0), None);
+        assert_eq!(absolute(ARMED | ABSTIME, 1), refusal(ARMED | ABSTIME));
+        assert_eq!(absolute(WAITS | ABSTIME, 0), refusal(WAITS | ABSTIME));
+        let time_ns = 5;
+        let relative = Refusal::BadTime { off, time_ns };
+        assert_eq!(absolute(ARMED, 0), Some(relative));
+    }
+
+    #[test]
+    fn times_that_cannot_be_are_refused() {
+        let off = FIRST_ENTRY;
+        let refusal = |time_ns| Some(Refusal::BadTime { off, time_ns });
+        let too_long = 1 << 63;
+        let interval = timer_with(ARMED, |timer| timer.interval_ns = too_long);
+        assert_eq!(interval, refusal(too_long));
+        let remaining = timer_with(ARMED, |timer| timer.remaining_ns = too_long);
+        assert_eq!(remaining, refusal(too_long));
+        let longest = timer_with(ARMED, |timer| timer.remaining_ns = too_long - 1);
+        assert_eq!(longest, None);
+        let expired = |timer: &mut Timer| timer.remaining_ns = 0;
+        assert_eq!(timer_with(ARMED, expired), refusal(0));
+        let silent = timer_with(ARMED, |timer| {
+            timer.remaining_ns = 0;
+            timer.notify = SIGEV_NONE;
+        });
+        assert_eq!(silent, None);
+        assert_eq!(timer_with(WAITS, expired), refusal(0));
+        assert_eq!(timer_with(0, |_| ()), refusal(500));
+        let overrun = timer_with(ARMED, |timer| timer.overrun = -2);
+        assert_eq!(overrun, Some(Refusal::BadOverrun { off, overrun: -2 }));
+        let itimers = |flags, remaining_ns, interval_ns| {
+            written(|writer| {
+                let real = Itimer {
+                    remaining_ns,
+                    interval_ns,
+                };
+                writer.itimers(&Itimers {
+                    section: head(flags),
+                    real,
+                    virt: real,
+                    prof: real,
+                });
+            })
+        };
+        let expired = abi::SIGCR_ITIMERS_REAL_EXPIRED;
+        assert_eq!(itimers(0, 5, 0), None);
+        assert_eq!(itimers(expired, 0, 5), None);
+        let off = 64;
+        let refusal = |time_ns| Some(Refusal::BadTime { off, time_ns });
+        assert_eq!(itimers(0, 0, too_long), refusal(too_long));
+        assert_eq!(itimers(expired, 5, 5), refusal(5));
+        assert_eq!(itimers(expired, 0, 0), refusal(0));
+        let flags = 2;
+        let unknown = Refusal::UnknownSectionFlags { off, flags };
+        assert_eq!(itimers(flags, 5, 0), Some(unknown));
+    }
+
+    #[test]
+    fn entries_of_timers_and_timers_that_are_pending_belong_together() {
+        let waiting = timer(3, WAITS);
+        let set = sigset_of(SIGTERM);
+        let off = FIRST_ENTRY + 8;
+        let timer_id = 3;
+        let refusal = |tid, entry: Entry, timer: Timer| {
+            not_restorable(|writer| {
+                if tid == 0 {
+                    queue(writer, 0, set | sigset_of(SIGHUP), &[entry]);
+                }
+                timers(writer, &[timer]);
+                if tid != 0 {
+                    queue(writer, tid, set, &[entry]);
+                }
+            })
+        };
+        let entry = timer_entry(&waiting);
+        assert_eq!(refusal(0, entry, waiting), None);
+        let mismatch = Some(Refusal::TimerEntryMismatch { off, timer_id });
+        // Not pending; another signal, another code; the queue of a thread.
+        assert_eq!(refusal(0, entry, timer(3, ARMED)), mismatch);
+        let other = Timer {
+            signo: SIGHUP,
+            ..waiting
+        };
+        assert_eq!(refusal(0, entry, other), mismatch);
+        let mut sent = entry;
+        put(&mut sent.siginfo, 8, -1_i32);
+        assert_eq!(refusal(0, sent, waiting), mismatch);
+        let off = FIRST_ENTRY + Timer::LEN + 40;
+        let elsewhere = Some(Refusal::TimerEntryMismatch { off, timer_id });
+        assert_eq!(refusal(9, entry, waiting), elsewhere);
+        let to_thread = Timer {
+            notify: SIGEV_THREAD_ID,
+            notify_tid: 9,
+            ..waiting
+        };
+        assert_eq!(refusal(9, entry, to_thread), None);
+        // One more, one fewer.
+        let off = 64 + 40;
+        let lone = not_restorable(|writer| {
+            queue(writer, 0, set, &[]);
+            timers(writer, &[waiting]);
+        });
+        let (seen, pending) = (0, 1);
+        let count = |seen, pending| Some(Refusal::TimerEntryCount { off, seen, pending });
+        assert_eq!(lone, count(seen, pending));
+        let off = off + 2 * Entry::LEN;
+        let twice = not_restorable(|writer| {
+            queue(writer, 0, set, &[entry, entry]);
+            timers(writer, &[waiting]);
+        });
+        let (seen, pending) = (2, 1);
+        let expected = Refusal::TimerEntryCount { off, seen, pending };
+        assert_eq!(twice, Some(expected));
+    }
+
+    #[test]
+    fn a_signal_in_flight_can_be_read_and_not_restored() {
+        let inflight = |signo| Inflight {
+            section: head(0),
+            tid: 7,
+            reserved: 0,
+            siginfo: entry(signo).siginfo,
+        };
+        let off = 64;
+        let in_flight = Refusal::InFlight { off, tid: 7 };
+        let refusal = not_restorable(|writer| writer.inflight(&inflight(SIGTERM)));
+        assert_eq!(refusal, Some(in_flight));
+        let signo = 65;
+        let refusal = written(|writer| writer.inflight(&inflight(signo)));
+        assert_eq!(refusal, Some(Refusal::BadSigno { off, signo }));
+        let refusal = written(|writer| writer.inflight(&inflight(SIGKILL)));
+        assert_eq!(refusal, Some(Refusal::KillPending { off }));
+        let order = written(|writer| {
+            writer.inflight(&inflight(SIGTERM));
+            queue(writer, 7, 0, &[]);
+        });
+        let section_type = abi::SIGCR_SECTION_PENDING;
+        let off = 64 + Inflight::LEN;
+        assert_eq!(order, Some(Refusal::SectionOrder { off, section_type }));
+    }
+
+    #[test]
+    fn signalfds_that_cannot_be_are_refused() {
+        let refusal = |entries: [(i32, u32, u64); 2]| {
+            written(|writer| {
+                let mut list = writer.begin_signalfds();
+                for (fd, flags, mask) in entries {
+                    writer.signalfd(&mut list, &Signalfd { fd, flags, mask });
+                }
+                writer.end_signalfds(list);
+            })
+        };
+        let flags = SFD_NONBLOCK | SFD_CLOEXEC;
+        assert_eq!(refusal([(3, flags, !UNBLOCKABLE), (4, 0, 0)]), None);
+        let off = FIRST_ENTRY + Signalfd::LEN;
+        let bad_id = |id| Some(Refusal::BadId { off, id });
+        assert_eq!(refusal([(3, 0, 0), (3, 0, 0)]), bad_id(3));
+        assert_eq!(refusal([(3, 0, 0), (2, 0, 0)]), bad_id(2));
+        let flags = 1;
+        let unknown = Refusal::UnknownSignalfdFlags { off, flags };
+        assert_eq!(refusal([(3, 0, 0), (4, 1, 0)]), Some(unknown));
+        let set = sigset_of(SIGKILL);
+        let unblockable = Refusal::UnblockableBlocked { off, set };
+        assert_eq!(refusal([(3, 0, 0), (4, 0, set)]), Some(unblockable));
+    }
+
+    #[test]
+    fn waiters_come_last_and_wait_for_somebody() {
+        let waiters = |writer: &mut Writer<'_>, entries: &[(i32, u32, i32)]| {
+            let mut list = writer.begin_waiters();
+            for &(tid, id_type, id) in entries {
+                let options = 4;
+                let waiter = Waiter {
+                    tid,
+                    id_type,
+                    id,
+                    options,
+                };
+                writer.waiter(&mut list, &waiter);
+            }
+            writer.end_waiters(list);
+        };
+        let last = written(|writer| {
+            writer.thread(&thread(1, 0));
+            waiters(writer, &[(1, 0, 0), (1, 1, 5), (2, 2, 5)]);
+        });
+        assert_eq!(last, None);
+        let first = written(|writer| {
+            waiters(writer, &[]);
+            writer.thread(&thread(1, 0));
+        });
+        let section_type = abi::SIGCR_SECTION_THREAD;
+        let off = 64 + 32;
+        assert_eq!(first, Some(Refusal::SectionOrder { off, section_type }));
+        let refusal =
+            |tid, id_type, id| written(|writer| waiters(writer, &[(2, 0, 0), (tid, id_type, id)]));
+        let off = FIRST_ENTRY + Waiter::LEN;
+        assert_eq!(refusal(1, 0, 0), Some(Refusal::BadId { off, id: 1 }));
+        let bad = |id_type| Some(Refusal::BadWaiter { off, id_type });
+        assert_eq!(refusal(2, 3, 0), bad(3));
+        assert_eq!(refusal(2, 0, 5), bad(0));
+        assert_eq!(refusal(2, 1, -5), bad(1));
     }
 
     #[test]

@@ -11,6 +11,8 @@
 //! `SIGCONT` and stop signals undo each other, and wake or kill the target.
 
 mod plan;
+mod queues;
+mod timers;
 
 use kernel::{
     prelude::*,
@@ -20,6 +22,10 @@ use kernel::{
         Scope,
         SighandGuard,
         Target, //
+    },
+    time::{
+        delay::fsleep,
+        Delta, //
     },
     uaccess::UserSliceReader, //
 };
@@ -37,8 +43,11 @@ use crate::{
 
 use plan::Plan;
 
-/// How often a restore begins anew because the target has changed its leader.
+/// How often a restore begins anew because the target has changed its leader, or a timer fired.
 const ATTEMPT_COUNT_MAX: usize = 16;
+
+/// How long a restore waits for what seems to be another user of the action table to be gone.
+const SHARED_WAIT: Delta = Delta::from_micros(50);
 
 /// Gives what `pidfd` names the state that the record in `reader` holds.
 ///
@@ -72,7 +81,8 @@ pub(crate) fn restore(pidfd: i32, reader: UserSliceReader, flags: u32) -> Result
     record.check_restorable().map_err(error_of)?;
 
     let target = Target::from_pidfd(pidfd)?;
-    for _ in 0..ATTEMPT_COUNT_MAX {
+    let shared_consent = flags & abi::SIGRESTORE_SHARED_SIGHAND != 0;
+    for attempt in 1..=ATTEMPT_COUNT_MAX {
         let task = target.task()?;
         if target.scope() == Scope::Thread && holds_process_state(&record) {
             return Err(EINVAL);
@@ -88,13 +98,19 @@ pub(crate) fn restore(pidfd: i32, reader: UserSliceReader, flags: u32) -> Result
         let Some(mut sighand) = SighandGuard::lock(&task) else {
             continue;
         };
-        plan.check(&sighand, flags & abi::SIGRESTORE_SHARED_SIGHAND != 0)?;
-        if flags & abi::SIGRESTORE_DRY_RUN == 0 {
-            plan.commit(&mut sighand, &exec)?;
+        if !shared_consent && attempt < ATTEMPT_COUNT_MAX && plan.needs_consent(&sighand) {
+            drop(sighand);
+            fsleep(SHARED_WAIT);
+            continue;
         }
+        plan.check(&sighand, shared_consent)?;
+        let dry_run = flags & abi::SIGRESTORE_DRY_RUN != 0;
+        let done = dry_run || plan.commit(&mut sighand, &exec)?;
         // The guard goes before the plan, which frees what the target had.
         drop(sighand);
-        return Ok(());
+        if done {
+            return Ok(());
+        }
     }
     Err(EAGAIN)
 }
@@ -128,7 +144,11 @@ fn error_of(refusal: Refusal) -> Error {
 }
 
 fn holds_process_state(record: &Record<'_>) -> bool {
-    record.actions().is_some() || record.shared_pending().is_some()
+    record.actions().is_some()
+        || record.shared_pending().is_some()
+        || record.itimers().is_some()
+        || record.timers().is_some()
+        || record.signalfds().is_some()
 }
 
 fn holds_reserved_code(record: &Record<'_>) -> bool {

@@ -37,6 +37,11 @@ __rust_helper bool rust_helper_current_on_sig_stack(void)
 	return on_sig_stack(current_user_stack_pointer());
 }
 
+__rust_helper bool rust_helper_fatal_signal_pending(struct task_struct *t)
+{
+	return fatal_signal_pending(t);
+}
+
 __rust_helper void rust_helper_audit_ptrace(struct task_struct *t)
 {
 	audit_ptrace(t);

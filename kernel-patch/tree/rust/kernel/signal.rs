@@ -13,7 +13,8 @@
 //! 1. `signal_struct::exec_update_lock`, for read: [`ExecUpdateGuard`]. Permissions and the action
 //!    table do not change under it by an exec. May sleep.
 //! 2. `task_struct::alloc_lock`, inside [`check_attach`] only.
-//! 3. `sighand_struct::siglock`, interrupts off: [`SighandGuard`]. Queues, masks, actions, job
+//! 3. `k_itimer::it_lock`; here it is only tried, under siglock.
+//! 4. `sighand_struct::siglock`, interrupts off: [`SighandGuard`]. Queues, masks, actions, job
 //!    control and the list of threads stand still under it. Nothing under it may allocate, sleep,
 //!    print or panic, nor free a queued signal.
 //!
@@ -22,12 +23,16 @@
 mod access;
 mod queue;
 mod sighand;
+mod signalfds;
+mod standstill;
 mod target;
 mod thread;
+mod timers;
 
 pub use access::{
     audit,
     check_attach,
+    current_is_being_killed,
     is_own_process,
     may_forge,
     may_write_queue,
@@ -35,7 +40,9 @@ pub use access::{
 };
 pub use queue::{
     Account,
+    Owner,
     QueueRef,
+    Queued,
     SignalList,
     Ucounts, //
 };
@@ -44,7 +51,14 @@ pub use sighand::{
     thread_count,
     FrameAbi,
     SigAction,
-    SighandGuard, //
+    SighandGuard,
+    Waiter, //
+};
+pub use signalfds::Signalfd;
+pub use standstill::{
+    Cut,
+    Standing,
+    Standstill, //
 };
 pub use target::{
     find_thread,
@@ -57,6 +71,14 @@ pub use thread::{
     SettledThread,
     TaskKey,
     ThreadRef, //
+};
+pub use timers::{
+    Busy,
+    Itimer,
+    Itimers,
+    Timer,
+    TimerRef,
+    TimerState, //
 };
 
 /// Bytes of a siginfo as it is queued.

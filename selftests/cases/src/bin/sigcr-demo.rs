@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use cases::demo::{self, Sabotage};
 use clap::Parser;
 
-/// Checkpoints two programs, kills them, and brings their signals back.
+/// Checkpoints three programs, kills them, and brings their signals back.
 #[derive(Parser)]
 struct Args {
     /// Spoil something on purpose: the demo must fail

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! The demo: two programs are checkpointed, killed, started afresh, restored, and compared.
+//! The demo: three programs are checkpointed, killed, started afresh, restored, and compared.
 
 pub mod ledger;
 pub mod plan;
 pub mod shell_act;
 pub mod tell;
+pub mod ticker;
+pub mod ticker_act;
 pub mod worker;
 pub mod worker_act;
 
@@ -35,12 +37,13 @@ impl Sabotage {
     }
 }
 
-/// Runs both acts; the text says what was brought back.
+/// Runs the three acts; the text says what was brought back.
 pub fn run(dir: &Path, sabotage: Option<Sabotage>) -> anyhow::Result<String> {
     let status = sigcr::status();
     ensure!(status.is_available(), "{status}");
     println!("{status}");
     let worker = worker_act::run(dir, sabotage)?;
     let shell = shell_act::run(dir)?;
-    Ok(format!("{worker} and {shell} survived SIGKILL"))
+    let ticker = ticker_act::run(dir)?;
+    Ok(format!("{worker}, {shell} and {ticker} survived SIGKILL"))
 }

@@ -24,6 +24,7 @@ fn thread(tid: i32, blocked: &str) -> ThreadModel {
         }),
         altstack: Some(AltStack::DISABLED),
         pending: Some(Queue::default()),
+        inflight: None,
     }
 }
 
@@ -100,7 +101,6 @@ pub(crate) fn server() -> Model {
     }
 
     Model {
-        tgid: 4711,
         thread_count: 7,
         flags: RecordFlags::empty(),
         process: Some(ProcessInfo {
@@ -122,6 +122,7 @@ pub(crate) fn server() -> Model {
         ]),
         shared_pending: Some(shared_pending),
         threads,
+        ..Model::new(4711)
     }
 }
 

@@ -21,8 +21,13 @@ use super::{
     Entry,
     Head,
     Header,
+    Inflight,
+    Itimers,
     Process,
+    Signalfd,
     Thread,
+    Timer,
+    Waiter,
     ARCH, //
 };
 
@@ -91,6 +96,91 @@ impl<'a> Writer<'a> {
         });
     }
 
+    /// Writes ITIMERS; the head's type and length are filled in.
+    pub fn itimers(&mut self, itimers: &Itimers) {
+        let flags = itimers.section.flags;
+        let section = self.head(abi::SIGCR_SECTION_ITIMERS, flags, Itimers::LEN);
+        self.put(&Itimers {
+            section,
+            ..*itimers
+        });
+    }
+
+    /// Writes INFLIGHT; the head's type and length are filled in.
+    pub fn inflight(&mut self, inflight: &Inflight) {
+        let section = self.head(abi::SIGCR_SECTION_INFLIGHT, 0, Inflight::LEN);
+        self.put(&Inflight {
+            section,
+            ..*inflight
+        });
+    }
+
+    /// Starts TIMERS; [`Writer::timer`] adds to it and [`Writer::end_timers`] ends it.
+    pub fn begin_timers(&mut self) -> OpenList {
+        self.begin(abi::sigcr_timers::LEN)
+    }
+
+    /// Writes one timer.
+    pub fn timer(&mut self, list: &mut OpenList, timer: &Timer) {
+        self.put_in(list, timer);
+    }
+
+    /// Ends TIMERS.
+    pub fn end_timers(&mut self, list: OpenList, next_timer_id: u32) {
+        let head = abi::sigcr_timers {
+            section: self.list_head(abi::SIGCR_SECTION_TIMERS, &list),
+            entries_off: abi::SIGCR_TIMERS_LEN_VER1,
+            entry_len: abi::SIGCR_TIMER_LEN_VER1,
+            entry_count: list.entry_count,
+            next_timer_id,
+        };
+        self.put_at(list.off, &head);
+    }
+
+    /// Starts SIGNALFDS; [`Writer::signalfd`] adds to it and [`Writer::end_signalfds`] ends it.
+    pub fn begin_signalfds(&mut self) -> OpenList {
+        self.begin(abi::sigcr_signalfds::LEN)
+    }
+
+    /// Writes one signalfd.
+    pub fn signalfd(&mut self, list: &mut OpenList, signalfd: &Signalfd) {
+        self.put_in(list, signalfd);
+    }
+
+    /// Ends SIGNALFDS.
+    pub fn end_signalfds(&mut self, list: OpenList) {
+        let head = abi::sigcr_signalfds {
+            section: self.list_head(abi::SIGCR_SECTION_SIGNALFDS, &list),
+            entries_off: abi::SIGCR_SIGNALFDS_LEN_VER1,
+            entry_len: abi::SIGCR_SIGNALFD_LEN_VER1,
+            entry_count: list.entry_count,
+            reserved: 0,
+        };
+        self.put_at(list.off, &head);
+    }
+
+    /// Starts WAITERS; [`Writer::waiter`] adds to it and [`Writer::end_waiters`] ends it.
+    pub fn begin_waiters(&mut self) -> OpenList {
+        self.begin(abi::sigcr_waiters::LEN)
+    }
+
+    /// Writes one waiter.
+    pub fn waiter(&mut self, list: &mut OpenList, waiter: &Waiter) {
+        self.put_in(list, waiter);
+    }
+
+    /// Ends WAITERS.
+    pub fn end_waiters(&mut self, list: OpenList) {
+        let head = abi::sigcr_waiters {
+            section: self.list_head(abi::SIGCR_SECTION_WAITERS, &list),
+            entries_off: abi::SIGCR_WAITERS_LEN_VER1,
+            entry_len: abi::SIGCR_WAITER_LEN_VER1,
+            entry_count: list.entry_count,
+            reserved: 0,
+        };
+        self.put_at(list.off, &head);
+    }
+
     /// Starts ACTIONS; [`Writer::action`] adds to it and [`Writer::end_actions`] ends it.
     pub fn begin_actions(&mut self) -> OpenList {
         self.begin(abi::sigcr_actions::LEN)
@@ -98,8 +188,7 @@ impl<'a> Writer<'a> {
 
     /// Writes one action.
     pub fn action(&mut self, list: &mut OpenList, action: &Action) {
-        list.entry_count = list.entry_count.saturating_add(1);
-        self.put(action);
+        self.put_in(list, action);
     }
 
     /// Ends ACTIONS.
@@ -121,8 +210,7 @@ impl<'a> Writer<'a> {
 
     /// Writes one queued signal.
     pub fn entry(&mut self, list: &mut OpenList, entry: &Entry) {
-        list.entry_count = list.entry_count.saturating_add(1);
-        self.put(entry);
+        self.put_in(list, entry);
     }
 
     /// Ends a queue: PENDING of thread `tid`, or SHARED_PENDING where that is 0.
@@ -184,6 +272,11 @@ impl<'a> Writer<'a> {
 
     fn list_head(&mut self, section_type: u32, list: &OpenList) -> Head {
         self.head(section_type, 0, self.len.saturating_sub(list.off))
+    }
+
+    fn put_in<T: Wire>(&mut self, list: &mut OpenList, value: &T) {
+        list.entry_count = list.entry_count.saturating_add(1);
+        self.put(value);
     }
 
     fn put<T: Wire>(&mut self, value: &T) {

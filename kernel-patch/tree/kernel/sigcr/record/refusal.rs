@@ -76,6 +76,26 @@ pub enum Refusal {
     UnknownEntryFlags { off: usize, flags: u32 },
     /// The entry is marked as owned by a timer that the record does not hold.
     TimerMissing { off: usize, timer_id: i32 },
+    /// The timer that the entry belongs to is not pending, or not with this signal or queue.
+    TimerEntryMismatch { off: usize, timer_id: i32 },
+    /// Not as many entries of timers are queued as there are timers that are pending.
+    TimerEntryCount { off: usize, seen: u32, pending: u32 },
+    /// A ptracer holds a signal of the thread: nobody else can decide what becomes of it.
+    InFlight { off: usize, tid: i32 },
+    /// A time is longer than any that the kernel can wait, or does not fit to what the timer does.
+    BadTime { off: usize, time_ns: u64 },
+    /// The timers, signalfds or waiters are not in ascending order, or there is no such id.
+    BadId { off: usize, id: i32 },
+    /// The timer has a way to notify that there is not, or a thread that does not fit to it.
+    BadNotify { off: usize, notify: u32 },
+    /// The timer has unknown flags, or flags that exclude each other.
+    BadTimerFlags { off: usize, flags: u32 },
+    /// The timer has missed less than no expiry.
+    BadOverrun { off: usize, overrun: i64 },
+    /// The signalfd has flags other than `SFD_NONBLOCK` and `SFD_CLOEXEC`.
+    UnknownSignalfdFlags { off: usize, flags: u32 },
+    /// The waiter waits for a kind of process that there is not.
+    BadWaiter { off: usize, id_type: u32 },
     /// The alternate stack has flags other than `SS_DISABLE` and `SS_AUTODISARM`.
     UnknownAltstackFlags { off: usize, ss_flags: u32 },
     /// The alternate stack is disabled and has an address or a size, or is smaller than any can be.

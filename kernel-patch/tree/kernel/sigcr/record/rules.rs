@@ -10,20 +10,31 @@ use core::mem::offset_of;
 use crate::abi;
 
 use super::{
+    signo_in_flight,
     sigset_of,
+    timer_rules::{
+        check_itimers,
+        check_timers, //
+    },
     Actions,
     Altstack,
     Entry,
     EntryExt,
     Head,
     Header,
-    Process,
+    Inflight,
     Queue,
     Refusal,
     Section,
+    Signalfd,
+    Signalfds,
     Thread,
+    Waiter,
+    Waiters,
     ABI_MAX,
     ALTSTACK_SIZE_MIN,
+    SFD_CLOEXEC,
+    SFD_NONBLOCK,
     SIGKILL,
     SIGRTMIN,
     SS_AUTODISARM,
@@ -58,11 +69,8 @@ impl Checks {
             Section::Process(process) => {
                 self.order(off, &process.section, 0)?;
                 known_flags(off, &process.section, abi::SIGCR_PROCESS_FLAGS)?;
-                reserved(off, offset_of!(Process, reserved), process.reserved)?;
-                match process.stop_signo {
-                    0..=abi::SIGCR_SIGNO_MAX => Ok(()),
-                    signo => Err(Refusal::BadSigno { off, signo }),
-                }
+                signo_or_none(off, process.stop_signo)?;
+                signo_or_none(off, process.exit_signo)
             }
             Section::Actions(actions) => {
                 self.order(off, &actions.list.section, 0)?;
@@ -79,10 +87,25 @@ impl Checks {
                 }
                 self.queue(off, queue)
             }
+            Section::Itimers(itimers) => {
+                self.order(off, &itimers.section, 0)?;
+                known_flags(off, &itimers.section, abi::SIGCR_ITIMERS_FLAGS)?;
+                check_itimers(off, itimers)
+            }
+            Section::Timers(timers) => {
+                self.order(off, &timers.list.section, 0)?;
+                known_flags(off, &timers.list.section, 0)?;
+                check_timers(off, timers)
+            }
+            Section::Signalfds(signalfds) => {
+                self.order(off, &signalfds.list.section, 0)?;
+                known_flags(off, &signalfds.list.section, 0)?;
+                check_signalfds(off, signalfds)
+            }
             Section::Thread(thread) => {
                 self.order(off, &thread.section, thread.tid)?;
                 known_flags(off, &thread.section, abi::SIGCR_THREAD_FLAGS)?;
-                reserved(off, offset_of!(Thread, reserved), thread.reserved)?;
+                signo_or_none(off, thread.pdeath_signo)?;
                 self.listed_only = is_listed_only(thread);
                 blockable(off, thread.blocked)
             }
@@ -95,6 +118,21 @@ impl Checks {
                 self.order(off, &queue.list.section, queue.tid)?;
                 self.queue(off, queue)
             }
+            Section::Inflight(inflight) => {
+                self.order(off, &inflight.section, inflight.tid)?;
+                known_flags(off, &inflight.section, 0)?;
+                reserved(off, offset_of!(Inflight, reserved), inflight.reserved)?;
+                match signo_in_flight(inflight) {
+                    SIGKILL => Err(Refusal::KillPending { off }),
+                    signo if sigset_of(signo) == 0 => Err(Refusal::BadSigno { off, signo }),
+                    _ => Ok(()),
+                }
+            }
+            Section::Waiters(waiters) => {
+                self.order(off, &waiters.list.section, 0)?;
+                known_flags(off, &waiters.list.section, 0)?;
+                check_waiters(off, waiters)
+            }
             Section::Unknown { .. } => Ok(()),
         }
     }
@@ -102,7 +140,8 @@ impl Checks {
     /// Checks that a section stands where its type and its thread put it.
     fn order(&mut self, off: usize, head: &Head, tid: i32) -> Result<(), Refusal> {
         let number = head.type_ & !abi::SIGCR_SECTION_MANDATORY;
-        let per_thread = head.type_ >= abi::SIGCR_SECTION_THREAD;
+        let per_thread =
+            (abi::SIGCR_SECTION_THREAD..=abi::SIGCR_SECTION_INFLIGHT).contains(&head.type_);
         let place = if per_thread {
             const THREADS: u32 = abi::SIGCR_SECTION_THREAD & !abi::SIGCR_SECTION_MANDATORY;
             if tid <= 0 {
@@ -204,6 +243,13 @@ pub(super) fn reserved(off: usize, field_off: usize, value: u32) -> Result<(), R
     }
 }
 
+fn signo_or_none(off: usize, signo: u32) -> Result<(), Refusal> {
+    match signo {
+        0..=abi::SIGCR_SIGNO_MAX => Ok(()),
+        _ => Err(Refusal::BadSigno { off, signo }),
+    }
+}
+
 fn blockable(off: usize, set: u64) -> Result<(), Refusal> {
     match set & UNBLOCKABLE {
         0 => Ok(()),
@@ -240,6 +286,43 @@ fn check_actions(section_off: usize, actions: &Actions<'_>) -> Result<(), Refusa
             });
         }
         blockable(off, action.mask)?;
+    }
+    Ok(())
+}
+
+fn check_signalfds(section_off: usize, signalfds: &Signalfds<'_>) -> Result<(), Refusal> {
+    let mut last = -1;
+    for (index, signalfd) in signalfds.iter().enumerate() {
+        let off = signalfds.list.entry_off(section_off, index);
+        let Signalfd { fd, flags, mask } = signalfd;
+        if fd <= last {
+            return Err(Refusal::BadId { off, id: fd });
+        }
+        last = fd;
+        if flags & !(SFD_NONBLOCK | SFD_CLOEXEC) != 0 {
+            return Err(Refusal::UnknownSignalfdFlags { off, flags });
+        }
+        blockable(off, mask)?;
+    }
+    Ok(())
+}
+
+fn check_waiters(section_off: usize, waiters: &Waiters<'_>) -> Result<(), Refusal> {
+    let mut last = 1;
+    for (index, waiter) in waiters.iter().enumerate() {
+        let off = waiters.list.entry_off(section_off, index);
+        let Waiter {
+            tid, id_type, id, ..
+        } = waiter;
+        // A thread of io_uring may wait for several.
+        if tid < last {
+            return Err(Refusal::BadId { off, id: tid });
+        }
+        last = tid;
+        let for_all = id_type == abi::SIGCR_WAIT_ALL;
+        if id_type > abi::SIGCR_WAIT_PGID || id < 0 || (for_all && id != 0) {
+            return Err(Refusal::BadWaiter { off, id_type });
+        }
     }
     Ok(())
 }

@@ -20,7 +20,13 @@ use super::{
     Queue,
     Refusal,
     Section,
-    ThreadState, //
+    Signalfd,
+    Signalfds,
+    ThreadState,
+    Timer,
+    Timers,
+    Waiter,
+    Waiters, //
 };
 
 /// The sections of a record with their offsets.
@@ -59,9 +65,14 @@ impl<'a> Sections<'a> {
             abi::SIGCR_SECTION_PROCESS => Section::Process(load(bytes).ok_or(bad_len)?),
             abi::SIGCR_SECTION_ACTIONS => Section::Actions(actions(off, bytes)?),
             abi::SIGCR_SECTION_SHARED_PENDING => Section::SharedPending(queue(off, bytes)?),
+            abi::SIGCR_SECTION_ITIMERS => Section::Itimers(load(bytes).ok_or(bad_len)?),
+            abi::SIGCR_SECTION_TIMERS => Section::Timers(timers(off, bytes)?),
+            abi::SIGCR_SECTION_SIGNALFDS => Section::Signalfds(signalfds(off, bytes)?),
             abi::SIGCR_SECTION_THREAD => Section::Thread(load(bytes).ok_or(bad_len)?),
             abi::SIGCR_SECTION_ALTSTACK => Section::Altstack(load(bytes).ok_or(bad_len)?),
             abi::SIGCR_SECTION_PENDING => Section::Pending(queue(off, bytes)?),
+            abi::SIGCR_SECTION_INFLIGHT => Section::Inflight(load(bytes).ok_or(bad_len)?),
+            abi::SIGCR_SECTION_WAITERS => Section::Waiters(waiters(off, bytes)?),
             section_type if section_type & abi::SIGCR_SECTION_MANDATORY != 0 => {
                 return Err(Refusal::UnknownMandatorySection { off, section_type });
             }
@@ -135,12 +146,14 @@ impl<'a> Iterator for Threads<'a> {
             thread: None,
             altstack: None,
             pending: None,
+            inflight: None,
         };
         while let Some(part) = section {
             match part {
                 Section::Thread(thread) => state.thread = Some(thread),
                 Section::Altstack(altstack) => state.altstack = Some(altstack),
                 Section::Pending(queue) => state.pending = Some(queue),
+                Section::Inflight(inflight) => state.inflight = Some(inflight),
                 _ => {}
             }
             section = self.take(Some(tid));
@@ -156,6 +169,7 @@ impl Section<'_> {
             Section::Thread(thread) => Some(thread.tid),
             Section::Altstack(altstack) => Some(altstack.tid),
             Section::Pending(queue) => Some(queue.tid),
+            Section::Inflight(inflight) => Some(inflight.tid),
             _ => None,
         }
     }
@@ -210,6 +224,11 @@ impl<'a> List<'a> {
         self.bytes.chunks_exact(self.entry_len).filter_map(load)
     }
 
+    /// The entry `index`.
+    pub(super) fn get<T: Wire>(&self, index: usize) -> Option<T> {
+        load(self.bytes.get(index.checked_mul(self.entry_len)?..)?)
+    }
+
     /// The offset in the record of entry `index`, of a list in the section at `section_off`.
     pub(super) fn entry_off(&self, section_off: usize, index: usize) -> usize {
         index
@@ -250,4 +269,55 @@ fn queue(off: usize, bytes: &[u8]) -> Result<Queue<'_>, Refusal> {
         set: head.set,
         list,
     })
+}
+
+fn timers(off: usize, bytes: &[u8]) -> Result<Timers<'_>, Refusal> {
+    let len = bytes.len() as u64;
+    let head: abi::sigcr_timers = load(bytes).ok_or(Refusal::BadSectionLen { off, len })?;
+    let list = List::new(
+        off,
+        bytes,
+        head.section,
+        abi::sigcr_timers::LEN,
+        Timer::LEN,
+        [head.entries_off, head.entry_len, head.entry_count],
+    )?;
+    Ok(Timers {
+        next_timer_id: head.next_timer_id,
+        list,
+    })
+}
+
+fn signalfds(off: usize, bytes: &[u8]) -> Result<Signalfds<'_>, Refusal> {
+    let len = bytes.len() as u64;
+    let head: abi::sigcr_signalfds = load(bytes).ok_or(Refusal::BadSectionLen { off, len })?;
+    reserved(
+        off,
+        offset_of!(abi::sigcr_signalfds, reserved),
+        head.reserved,
+    )?;
+    let list = List::new(
+        off,
+        bytes,
+        head.section,
+        abi::sigcr_signalfds::LEN,
+        Signalfd::LEN,
+        [head.entries_off, head.entry_len, head.entry_count],
+    )?;
+    Ok(Signalfds { list })
+}
+
+fn waiters(off: usize, bytes: &[u8]) -> Result<Waiters<'_>, Refusal> {
+    let len = bytes.len() as u64;
+    let head: abi::sigcr_waiters = load(bytes).ok_or(Refusal::BadSectionLen { off, len })?;
+    reserved(off, offset_of!(abi::sigcr_waiters, reserved), head.reserved)?;
+    let list = List::new(
+        off,
+        bytes,
+        head.section,
+        abi::sigcr_waiters::LEN,
+        Waiter::LEN,
+        [head.entries_off, head.entry_len, head.entry_count],
+    )?;
+    Ok(Waiters { list })
 }

@@ -59,7 +59,7 @@ macro_rules! wire_number {
     )*};
 }
 
-wire_number!(u32, i32, u64);
+wire_number!(u32, i32, u64, i64);
 
 impl<const N: usize> Wire for [u8; N] {
     const LEN: usize = N;
@@ -136,7 +136,7 @@ wire_struct!(abi::sigcr_header, abi::SIGCR_HEADER_LEN_VER1, {
 });
 wire_struct!(abi::sigcr_section, abi::SIGCR_SECTION_LEN_VER1, { type_, flags, len });
 wire_struct!(abi::sigcr_process, abi::SIGCR_PROCESS_LEN_VER1, {
-    section, stop_signo, reserved, rlimit_sigpending_count, start_boottime_ns,
+    section, stop_signo, exit_signo, rlimit_sigpending_count, start_boottime_ns,
 });
 wire_struct!(abi::sigcr_actions, abi::SIGCR_ACTIONS_LEN_VER1, {
     section, entries_off, entry_len, entry_count, reserved,
@@ -146,5 +146,23 @@ wire_struct!(abi::sigcr_pending, abi::SIGCR_PENDING_LEN_VER1, {
     section, tid, entries_off, entry_len, entry_count, set,
 });
 wire_struct!(abi::sigcr_entry, abi::SIGCR_ENTRY_LEN_VER1, { siginfo, flags, timer_id });
-wire_struct!(abi::sigcr_thread, abi::SIGCR_THREAD_LEN_VER1, { section, tid, reserved, blocked });
+wire_struct!(abi::sigcr_thread, abi::SIGCR_THREAD_LEN_VER1, { section, tid, pdeath_signo, blocked });
 wire_struct!(abi::sigcr_altstack, abi::SIGCR_ALTSTACK_LEN_VER1, { section, tid, ss_flags, sp, size });
+wire_struct!(abi::sigcr_itimer, 2 * u64::LEN, { remaining_ns, interval_ns });
+wire_struct!(abi::sigcr_itimers, abi::SIGCR_ITIMERS_LEN_VER1, { section, real, virt, prof });
+wire_struct!(abi::sigcr_timers, abi::SIGCR_TIMERS_LEN_VER1, {
+    section, entries_off, entry_len, entry_count, next_timer_id,
+});
+wire_struct!(abi::sigcr_timer, abi::SIGCR_TIMER_LEN_VER1, {
+    timer_id, clock_id, notify, signo, sigval, notify_tid, flags, interval_ns, remaining_ns, expires_ns,
+    overrun, overrun_last,
+});
+wire_struct!(abi::sigcr_signalfds, abi::SIGCR_SIGNALFDS_LEN_VER1, {
+    section, entries_off, entry_len, entry_count, reserved,
+});
+wire_struct!(abi::sigcr_signalfd, abi::SIGCR_SIGNALFD_LEN_VER1, { fd, flags, mask });
+wire_struct!(abi::sigcr_inflight, abi::SIGCR_INFLIGHT_LEN_VER1, { section, tid, reserved, siginfo });
+wire_struct!(abi::sigcr_waiters, abi::SIGCR_WAITERS_LEN_VER1, {
+    section, entries_off, entry_len, entry_count, reserved,
+});
+wire_struct!(abi::sigcr_waiter, abi::SIGCR_WAITER_LEN_VER1, { tid, id_type, id, options });

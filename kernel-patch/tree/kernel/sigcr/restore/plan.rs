@@ -6,15 +6,17 @@ use kernel::{
     prelude::*,
     signal::{
         self,
-        Account,
         Altstack,
         ExecUpdateGuard,
         FrameAbi,
+        Itimer,
+        Itimers,
+        Owner,
         QueueRef,
         Scope,
         SigAction,
         SighandGuard,
-        SignalList,
+        Signalfd,
         TaskKey,
         ThreadRef, //
     },
@@ -27,11 +29,18 @@ use crate::{
     checkpoint::threads_in,
     record::{
         self,
-        EntryExt,
-        Queue,
         Record,
         ThreadState, //
     }, //
+};
+
+use super::{
+    queues::{
+        limited_count,
+        Charges,
+        NewQueue, //
+    },
+    timers::TimersPlan, //
 };
 
 /// What is to become of the target. Whatever the record does not hold is [`None`].
@@ -40,39 +49,24 @@ pub(crate) struct Plan {
     own_process: bool,
     actions: Option<KVec<SigAction>>,
     shared_pending: Option<NewQueue>,
+    itimers: Option<Itimers>,
+    real_itimer_was_running: bool,
+    timers: Option<TimersPlan>,
+    signalfds: KVVec<(Signalfd, u64)>,
     threads: KVVec<ThreadPlan>,
     /// The record names a thread that the process does not have.
     thread_missing: bool,
     /// The record holds more signals than the target's limit, whatever it frees.
     over_limit: bool,
-    charges: KVec<Charge>,
+    charges: Charges,
 }
 
 struct ThreadPlan {
     task: ARef<Task>,
     blocked: Option<u64>,
+    pdeath_signo: Option<u32>,
     altstack: Option<Altstack>,
     pending: Option<NewQueue>,
-}
-
-struct NewQueue {
-    list: SignalList,
-    set: u64,
-    /// Index of the charge for the list.
-    charge: usize,
-    /// Signals in the old queue that are charged to the same user.
-    old_count: usize,
-}
-
-/// What one user is to be charged, in all queues together. Mostly there is one.
-struct Charge {
-    account: Account,
-    /// Signals that come.
-    new_count: usize,
-    /// How many of them the limit does not hold for.
-    exempt_count: usize,
-    /// Signals that go.
-    old_count: usize,
 }
 
 const DEFAULT_ACTION: SigAction = SigAction {
@@ -90,18 +84,26 @@ impl Plan {
     ///
     /// - [`EPERM`]: the queue of a sibling thread with other credentials.
     /// - [`EOPNOTSUPP`]: an action with a frame that this kernel does not make.
+    /// - [`ESRCH`]: a signalfd of the record is not there.
+    /// - What [`TimersPlan::new`] finds.
+    /// - [`EINVAL`]: two entries of one timer.
     /// - [`ENOMEM`]: no memory.
+    /// - [`EINTR`]: the caller is being killed.
     pub(crate) fn new(record: &Record<'_>, task: &ARef<Task>, scope: Scope) -> Result<Self> {
         let mut plan = Self {
             scope,
             own_process: signal::is_own_process(task),
             actions: None,
             shared_pending: None,
+            itimers: record.itimers().map(|itimers| itimers_of(&itimers)),
+            real_itimer_was_running: false,
+            timers: None,
+            signalfds: KVVec::new(),
             threads: KVVec::new(),
             // What `check()` will refuse must not take memory before.
             thread_missing: named(record).count() > signal::thread_count(task),
             over_limit: limited_count(record) > signal::rlimit_sigpending_count(task),
-            charges: KVec::new(),
+            charges: Charges::new(),
         };
         if !plan.thread_missing {
             for state in named(record) {
@@ -112,7 +114,28 @@ impl Plan {
         plan.threads.sort_unstable_by_key(ThreadPlan::key);
         plan.actions = record.actions().map(action_table).transpose()?;
         if let Some(queue) = record.shared_pending() {
-            plan.shared_pending = Some(plan.new_queue(&queue, task)?);
+            let refused = plan.over_limit || plan.thread_missing;
+            plan.shared_pending = Some(plan.charges.new_queue(&queue, task, refused)?);
+        }
+        for signalfd in record.signalfds().into_iter().flat_map(|list| list.iter()) {
+            // CAST: The decoder has checked that it is not negative.
+            let fd = signalfd.fd as u32;
+            let found = Signalfd::find(task, fd).filter(|found| found.fd == fd);
+            let found = found.ok_or(ESRCH)?;
+            plan.signalfds
+                .push((found, signalfd.mask), GFP_KERNEL_ACCOUNT)?;
+        }
+        // Last: in the caller's own process this creates timers.
+        plan.timers = match record.timers() {
+            Some(timers) => Some(TimersPlan::new(timers, task)?),
+            None => None,
+        };
+        if let Some(timers) = &mut plan.timers {
+            for entry in record.queues().flat_map(|queue| queue.entries()) {
+                if entry.flags & abi::SIGCR_ENTRY_TIMER != 0 {
+                    timers.place(entry.timer_id)?;
+                }
+            }
         }
         Ok(plan)
     }
@@ -130,66 +153,22 @@ impl Plan {
         }
         let plan = ThreadPlan {
             blocked: state.thread.map(|thread| thread.blocked),
+            pdeath_signo: state.thread.map(|thread| thread.pdeath_signo),
             altstack: state.altstack.map(|altstack| Altstack {
                 sp: altstack.sp as usize,
                 size: altstack.size as usize,
                 autodisarm: altstack.ss_flags & record::SS_AUTODISARM != 0,
             }),
             pending: match &state.pending {
-                Some(queue) => Some(self.new_queue(queue, &task)?),
+                Some(queue) => {
+                    let refused = self.over_limit || self.thread_missing;
+                    Some(self.charges.new_queue(queue, &task, refused)?)
+                }
                 None => None,
             },
             task,
         };
         Ok(self.threads.push(plan, GFP_KERNEL_ACCOUNT)?)
-    }
-
-    fn new_queue(&mut self, queue: &Queue<'_>, owner: &Task) -> Result<NewQueue> {
-        let refused = self.over_limit || self.thread_missing;
-        let index = self.charge_of(owner)?;
-        let charge = self.charges.get_mut(index).ok_or(EINVAL)?;
-        let mut list = SignalList::new(&charge.account)?;
-        for entry in queue.entries() {
-            if refused {
-                break;
-            }
-            list.push(&entry.siginfo)?;
-            charge.new_count = charge.new_count.saturating_add(1);
-            if entry.is_exempt() {
-                charge.exempt_count = charge.exempt_count.saturating_add(1);
-            }
-        }
-        Ok(NewQueue {
-            list,
-            set: queue.set,
-            charge: index,
-            old_count: 0,
-        })
-    }
-
-    /// The index of the charge for signals of `owner`.
-    fn charge_of(&mut self, owner: &Task) -> Result<usize> {
-        let account = Account::of(owner);
-        // Threads whose credentials differ are rare, and then in a few groups: the first charge or
-        // the last one fits, or there is one more.
-        let same = |charge: Option<&Charge>| {
-            charge.is_some_and(|charge| charge.account.ucounts() == account.ucounts())
-        };
-        if same(self.charges.first()) {
-            return Ok(0);
-        }
-        let index = self.charges.len();
-        if same(self.charges.last()) {
-            return Ok(index.saturating_sub(1));
-        }
-        let charge = Charge {
-            account,
-            new_count: 0,
-            exempt_count: 0,
-            old_count: 0,
-        };
-        self.charges.push(charge, GFP_KERNEL_ACCOUNT)?;
-        Ok(index)
     }
 
     /// Checks under siglock that the plan can be carried out.
@@ -218,12 +197,7 @@ impl Plan {
         self.check_queues(sighand)?;
         self.count_old(sighand);
         let limit_count = sighand.rlimit_sigpending_count();
-        match self.over_limit
-            || self
-                .charges
-                .iter()
-                .any(|charge| charge.is_over(limit_count, 0))
-        {
+        match self.over_limit || self.charges.are_over(limit_count) {
             true => Err(EAGAIN),
             false => Ok(()),
         }
@@ -237,13 +211,19 @@ impl Plan {
         if sighand.is_in_exec() {
             return Err(EAGAIN);
         }
+        // While timers are set, nobody else may use them.
+        let sets_timers = self
+            .timers
+            .as_ref()
+            .is_some_and(|timers| !timers.is_empty());
+        let must_rest = !self.own_process || sets_timers;
         let mut alive = false;
         for thread in threads_in(sighand, self.scope) {
             if thread.is_dead() {
                 continue;
             }
             alive = true;
-            if !self.own_process && !thread.is_worker() && thread.settled().is_none() {
+            if must_rest && !thread.is_worker() && thread.settled().is_none() {
                 return Err(EBUSY);
             }
         }
@@ -254,23 +234,30 @@ impl Plan {
     }
 
     fn check_actions(&self, sighand: &SighandGuard<'_>, shared_consent: bool) -> Result {
-        let Some(actions) = &self.actions else {
-            return Ok(());
-        };
-        let same = (1..)
-            .zip(actions.iter())
-            .all(|(signo, action)| is_fixed(signo) || sighand.action(signo) == Some(*action));
-        if same {
+        if !self.changes_actions(sighand) {
             return Ok(());
         }
         if sighand.is_shared() && !shared_consent {
             return Err(EBUSY);
         }
         // A timer whose signal is ignored sleeps until the action changes; nobody would wake it.
-        if sighand.has_ignored_timers() {
+        if self.timers.is_none() && sighand.has_ignored_timers() {
             return Err(EBUSY);
         }
         Ok(())
+    }
+
+    /// Whether the actions would change, without consent, for another process as well. It may only
+    /// seem to share them for a moment, while the target creates a thread or a thread ends.
+    pub(crate) fn needs_consent(&self, sighand: &SighandGuard<'_>) -> bool {
+        sighand.is_shared() && self.changes_actions(sighand)
+    }
+
+    fn changes_actions(&self, sighand: &SighandGuard<'_>) -> bool {
+        self.actions
+            .iter()
+            .flat_map(|actions| (1..).zip(actions.iter()))
+            .any(|(signo, action)| !is_fixed(signo) && sighand.action(signo) != Some(*action))
     }
 
     /// Checks the threads that are named: each rule for all of them, then the next one, so that it
@@ -327,7 +314,7 @@ impl Plan {
         let mut new_pending = 0;
         for (queue, new) in self.replaced(sighand) {
             // Only its delivery arms a periodic timer again: dropped, it would never fire.
-            if queue.entries().any(|queued| queued.timer_id.is_some()) {
+            if self.timers.is_none() && holds_timer(queue) {
                 return Err(EBUSY);
             }
             new_pending |= new.set;
@@ -335,61 +322,64 @@ impl Plan {
         // So does a periodic ITIMER_REAL wait for its signal to be taken.
         let alarm = record::sigset_of(record::SIGALRM);
         if let Some(new) = &self.shared_pending {
-            if sighand.has_expired_itimer() && new.set & alarm == 0 {
+            if self.itimers.is_none() && sighand.has_expired_itimer() && new.set & alarm == 0 {
                 return Err(EBUSY);
             }
         }
+        // All timers will be set, and their signals go where the record has them.
+        let is_kept = |queue: QueueRef<'_>| self.timers.is_some() && holds_timer(queue);
+        if self.kept_queues(sighand).any(is_kept) {
+            return Err(EBUSY);
+        }
         let kinds = record::STOP_SIGNALS | record::sigset_of(record::SIGCONT);
-        if new_pending & kinds != 0 && excludes(new_pending, self.kept_pending(sighand)) {
+        let kept_pending = || {
+            self.kept_queues(sighand)
+                .fold(0, |set, kept| set | kept.set())
+        };
+        if new_pending & kinds != 0 && excludes(new_pending, kept_pending()) {
             return Err(EINVAL);
         }
         Ok(())
     }
 
-    /// The signals that are pending in queues that stay as they are.
-    fn kept_pending(&self, sighand: &SighandGuard<'_>) -> u64 {
-        let mut pending = 0;
-        if self.shared_pending.is_none() {
-            pending |= sighand.shared_queue().set();
-        }
-        for thread in sighand.threads().filter(|thread| !thread.is_dead()) {
-            let plan = self
-                .threads
-                .binary_search_by_key(&thread.key(), ThreadPlan::key)
-                .ok()
-                .and_then(|index| self.threads.get(index));
-            if plan.is_none_or(|plan| plan.pending.is_none()) {
-                pending |= thread.queue().set();
-            }
-        }
-        pending
+    /// The queues that stay as they are.
+    fn kept_queues<'g>(
+        &'g self,
+        sighand: &'g SighandGuard<'_>,
+    ) -> impl Iterator<Item = QueueRef<'g>> {
+        let shared = self
+            .shared_pending
+            .is_none()
+            .then(|| sighand.shared_queue());
+        let private = sighand
+            .threads()
+            .filter(|thread| !thread.is_dead())
+            .filter(|thread| {
+                let index = self
+                    .threads
+                    .binary_search_by_key(&thread.key(), ThreadPlan::key);
+                let plan = index.ok().and_then(|index| self.threads.get(index));
+                plan.is_none_or(|plan| plan.pending.is_none())
+            })
+            .map(ThreadRef::queue);
+        Iterator::chain(shared.into_iter(), private)
     }
 
     /// Counts the old signals whose charge goes over to the new ones.
     fn count_old(&mut self, sighand: &SighandGuard<'_>) {
-        let charges = &mut self.charges;
-        let mut count = |queue: QueueRef<'_>, new: &mut NewQueue| {
-            let ucounts = new.list.ucounts();
-            new.old_count = queue
-                .entries()
-                .filter(|queued| queued.ucounts == ucounts)
-                .count();
-            if let Some(charge) = charges.get_mut(new.charge) {
-                charge.old_count = charge.old_count.saturating_add(new.old_count);
-            }
-        };
         if let Some(new) = &mut self.shared_pending {
-            count(sighand.shared_queue(), new);
+            self.charges.count_old(sighand.shared_queue(), new);
         }
         for plan in self.threads.iter_mut() {
             let thread = plan.find(sighand);
             if let (Some(thread), Some(new)) = (thread, &mut plan.pending) {
-                count(thread.queue(), new);
+                self.charges.count_old(thread.queue(), new);
             }
         }
     }
 
-    /// Carries the plan out. [`Plan::check`] must have passed in this hold of siglock.
+    /// Carries the plan out; false, and nothing has changed, if a timer of the target was firing,
+    /// created or deleted just now. [`Plan::check`] must have passed in this hold of siglock.
     ///
     /// What the target had in its queues is in the plan's lists afterwards.
     ///
@@ -400,8 +390,14 @@ impl Plan {
         &mut self,
         sighand: &mut SighandGuard<'_>,
         exec: &ExecUpdateGuard<'_>,
-    ) -> Result {
-        self.charge(sighand.rlimit_sigpending_count())?;
+    ) -> Result<bool> {
+        if !self.quiesce(sighand) {
+            return Ok(false);
+        }
+        if let Err(error) = self.charges.charge(sighand.rlimit_sigpending_count()) {
+            self.resume(sighand);
+            return Err(error);
+        }
         // From here on nothing can fail.
         if let Some(actions) = &self.actions {
             for (signo, action) in (1..).zip(actions.iter()) {
@@ -410,24 +406,34 @@ impl Plan {
                 }
             }
         }
-        let charges = &mut self.charges;
+        if let Some(timers) = &mut self.timers {
+            timers.apply(sighand);
+        }
+        let timers = self.timers.as_ref();
         if let Some(new) = &mut self.shared_pending {
-            let inherited_count = new.inherit(charges);
-            sighand.replace_queue(None, &mut new.list, new.set, inherited_count);
+            new.apply(sighand, None, &mut self.charges, timers);
         }
         for plan in self.threads.iter_mut() {
             if let Some(thread) = plan.find(sighand).and_then(ThreadRef::settled) {
                 if let Some(blocked) = plan.blocked {
                     thread.set_blocked(blocked);
                 }
+                if let Some(signo) = plan.pdeath_signo {
+                    thread.set_pdeath_signo(signo);
+                }
                 if let Some(altstack) = &plan.altstack {
                     thread.set_altstack(altstack);
                 }
             }
             if let Some(new) = &mut plan.pending {
-                let inherited_count = new.inherit(charges);
-                sighand.replace_queue(Some(&plan.task), &mut new.list, new.set, inherited_count);
+                new.apply(sighand, Some(&plan.task), &mut self.charges, timers);
             }
+        }
+        if let Some(itimers) = &self.itimers {
+            sighand.set_itimers(itimers);
+        }
+        for (signalfd, mask) in self.signalfds.iter() {
+            sighand.set_signalfd_mask(signalfd, *mask);
         }
         sighand.notify_signalfd();
         // Also the threads that were not named: a signal of the process may be for each of them.
@@ -436,56 +442,39 @@ impl Plan {
                 thread.notify();
             }
         }
-        Ok(())
+        Ok(true)
     }
 
-    /// Charges what comes beyond what goes, for all users or for none.
-    fn charge(&self, limit_count: u64) -> Result {
-        for (index, charge) in self.charges.iter().enumerate() {
-            let surplus_count = charge.surplus_count();
-            let charged = charge.account.charge(surplus_count);
-            if charged && !charge.is_over(limit_count, surplus_count) {
-                continue;
+    /// Stops the timers that will be set; false, and they run as before, if that cannot be now.
+    fn quiesce(&mut self, sighand: &mut SighandGuard<'_>) -> bool {
+        if let Some(timers) = &mut self.timers {
+            if !timers.is_complete(sighand) || !timers.quiesce(sighand) {
+                return false;
             }
-            if charged {
-                charge.account.discharge(surplus_count);
-            }
-            for before in self.charges.iter().take(index) {
-                before.account.discharge(before.surplus_count());
-            }
-            return Err(EAGAIN);
         }
-        Ok(())
-    }
-}
-
-impl Charge {
-    /// Signals that come beyond those that go.
-    fn surplus_count(&self) -> usize {
-        self.new_count.saturating_sub(self.old_count)
-    }
-
-    /// Whether the user would have too many signals, of which `charged_count` are charged already.
-    fn is_over(&self, limit_count: u64, charged_count: usize) -> bool {
-        let limited = self.new_count > self.exempt_count;
-        let more_count = self.new_count.saturating_sub(charged_count);
-        let fewer_count = self.old_count.saturating_add(self.exempt_count);
-        limited
-            && self
-                .account
-                .is_over_limit(limit_count, more_count, fewer_count)
-    }
-}
-
-impl NewQueue {
-    /// How many signals of the old queue leave their charge to new ones, of whatever queue.
-    fn inherit(&self, charges: &mut KVec<Charge>) -> usize {
-        let Some(charge) = charges.get_mut(self.charge) else {
-            return 0;
+        if self.itimers.is_none() {
+            return true;
+        }
+        self.real_itimer_was_running = match sighand.stop_real_itimer() {
+            Ok(was_running) => was_running,
+            Err(_) => {
+                if let Some(timers) = &self.timers {
+                    timers.resume(sighand);
+                }
+                return false;
+            }
         };
-        let inherited_count = self.old_count.min(charge.new_count);
-        charge.new_count = charge.new_count.saturating_sub(inherited_count);
-        inherited_count
+        true
+    }
+
+    /// Lets the timers run on that were stopped.
+    fn resume(&self, sighand: &mut SighandGuard<'_>) {
+        if let Some(timers) = &self.timers {
+            timers.resume(sighand);
+        }
+        if self.real_itimer_was_running {
+            sighand.resume_real_itimer();
+        }
     }
 }
 
@@ -507,6 +496,13 @@ impl ThreadPlan {
     }
 }
 
+/// Whether a timer has its signal in the queue, and waits for it to be taken.
+fn holds_timer(queue: QueueRef<'_>) -> bool {
+    queue
+        .entries()
+        .any(|queued| matches!(queued.owner, Owner::Timer(_)))
+}
+
 /// Whether one of the sets has SIGCONT and the other one a stop signal.
 fn excludes(a: u64, b: u64) -> bool {
     let cont = record::sigset_of(record::SIGCONT);
@@ -517,6 +513,14 @@ fn excludes(a: u64, b: u64) -> bool {
 /// Whether the action on `signo` can never be anything but the default.
 fn is_fixed(signo: u32) -> bool {
     record::sigset_of(signo) & record::UNBLOCKABLE != 0
+}
+
+fn itimers_of(itimers: &record::Itimers) -> Itimers {
+    let [real, virt, prof] = [itimers.real, itimers.virt, itimers.prof].map(|itimer| Itimer {
+        remaining_ns: itimer.remaining_ns,
+        interval_ns: itimer.interval_ns,
+    });
+    Itimers { real, virt, prof }
 }
 
 /// The whole action table: the actions of a record, and the default for all others.
@@ -553,11 +557,4 @@ fn named<'a>(record: &Record<'a>) -> impl Iterator<Item = ThreadState<'a>> {
             .thread
             .is_some_and(|thread| record::is_listed_only(&thread))
     })
-}
-
-/// The most signals in a queue of the record that the limit on queued signals holds for.
-fn limited_count(record: &Record<'_>) -> u64 {
-    let limited = |queue: Queue<'_>| queue.entries().filter(|entry| !entry.is_exempt()).count();
-    // CAST: A record is far shorter than 2^64 signals.
-    record.queues().map(limited).max().unwrap_or(0) as u64
 }

@@ -123,6 +123,12 @@ pub fn may_write_queue(thread: &Task) -> bool {
     !same_process(thread.as_ptr()) || equal || is_capable(thread)
 }
 
+/// Whether the caller is being killed, so that what takes long should end.
+pub fn current_is_being_killed() -> bool {
+    // SAFETY: Looks at the current task only.
+    unsafe { bindings::fatal_signal_pending(Task::current_raw()) }
+}
+
 fn is_capable(task: &Task) -> bool {
     let _rcu = rcu::read_lock();
     // SAFETY: The task is valid, and RCU keeps its credentials and with them their namespace.

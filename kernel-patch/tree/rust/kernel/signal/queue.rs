@@ -6,6 +6,8 @@
 //! [`include/linux/user_namespace.h`](srctree/include/linux/user_namespace.h).
 
 use super::{
+    standstill::count_exchange,
+    timers::Timer,
     SighandGuard,
     SIGINFO_LEN, //
 };
@@ -38,10 +40,22 @@ pub struct QueueRef<'g> {
 pub struct Queued {
     /// What the receiver will be told.
     pub siginfo: [u8; SIGINFO_LEN],
-    /// Id of the POSIX timer that owns the entry.
-    pub timer_id: Option<i32>,
+    /// To whom the entry belongs.
+    pub owner: Owner,
     /// What it is charged to.
     pub ucounts: Ucounts,
+}
+
+/// To whom a queued signal belongs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Owner {
+    /// To the queue: whoever takes it out frees it.
+    Queue,
+    /// It is a part of the POSIX timer with this id.
+    Timer(i32),
+    /// It is a part of a POSIX timer that was deleted or set anew since, and will be dropped when
+    /// its turn comes.
+    Stale,
 }
 
 /// Who is charged for a queued signal. Only good for comparing.
@@ -61,6 +75,27 @@ pub struct SignalList {
     head: KBox<Opaque<bindings::list_head>>,
     ucounts: Ucounts,
     unpaid_count: usize,
+    marks: KVec<Mark>,
+}
+
+/// A place in a [`SignalList`] for the signal of a timer.
+///
+/// # Invariants
+///
+/// The node is the head of the list or one of its signals, unless the list was exchanged.
+struct Mark {
+    before: *mut bindings::list_head,
+    timer_id: i32,
+}
+
+impl Queued {
+    /// The signal number.
+    pub fn signo(&self) -> u32 {
+        // The first member of a siginfo.
+        self.siginfo
+            .first_chunk()
+            .map_or(0, |bytes| u32::from_ne_bytes(*bytes))
+    }
 }
 
 impl<'g> QueueRef<'g> {
@@ -85,34 +120,58 @@ impl<'g> QueueRef<'g> {
 
     /// The queued signals, in their order.
     pub fn entries(self) -> impl Iterator<Item = Queued> + 'g {
-        // SAFETY: By the type invariants, the queue is valid.
-        let head = unsafe { &raw mut (*self.pending.as_ptr()).list };
-        let mut node = head;
+        let (mut node, last) = self.ends();
         core::iter::from_fn(move || {
-            // SAFETY: By the type invariants, siglock keeps the list as it is for `'g`.
-            node = unsafe { (*node).next };
-            if node == head {
+            if node == last {
                 return None;
             }
-            // SAFETY: Every node but the head is the `list` of a `sigqueue`. Whoever queues a
-            // signal zeroes its siginfo or copies it whole, so that all bytes of it are
-            // initialised, and nobody writes to it while it is queued.
-            unsafe {
-                let queued = container_of!(node, bindings::sigqueue, list);
-                Some(Queued {
-                    siginfo: (&raw const (*queued).info)
-                        .cast::<[u8; SIGINFO_LEN]>()
-                        .read(),
-                    timer_id: timer_id(queued),
-                    ucounts: Ucounts((*queued).ucounts),
-                })
-            }
+            // SAFETY: By the type invariants, siglock keeps the list as it is for `'g`; the node
+            // is the head or in the list, and not the last one.
+            let (next, queued) = unsafe { self.entry_after(node) };
+            node = next;
+            Some(queued)
         })
+    }
+
+    /// The head of the list of entries, and its last node: the head as well, if it is empty.
+    pub(super) fn ends(self) -> (*mut bindings::list_head, *mut bindings::list_head) {
+        // SAFETY: By the type invariants, the queue is valid and locked.
+        unsafe {
+            let head = &raw mut (*self.pending.as_ptr()).list;
+            (head, (*head).prev)
+        }
+    }
+
+    /// The entry after `node`, with its own node.
+    ///
+    /// # Safety
+    ///
+    /// `node` must be the head or a node of this queue, and not the last one.
+    pub(super) unsafe fn entry_after(
+        self,
+        node: *mut bindings::list_head,
+    ) -> (*mut bindings::list_head, Queued) {
+        // SAFETY: By the safety requirements, there is a next node, and it is the `list` of a
+        // `sigqueue`. Whoever queues a signal zeroes its siginfo or copies it whole, so that all
+        // bytes of it are initialised, and nobody writes to it while it is queued.
+        unsafe {
+            let next = (*node).next;
+            let queued = container_of!(next, bindings::sigqueue, list);
+            let queued = Queued {
+                siginfo: (&raw const (*queued).info)
+                    .cast::<[u8; SIGINFO_LEN]>()
+                    .read(),
+                owner: owner(queued),
+                ucounts: Ucounts((*queued).ucounts),
+            };
+            (next, queued)
+        }
     }
 
     /// Exchanges the entries for those of `list`, and sets the bits to `set`. `inherited_count` of
     /// the old entries that name the user of `list` have left their charge to the new ones.
     pub(super) fn exchange(self, list: &mut SignalList, set: u64, inherited_count: usize) {
+        count_exchange();
         // SAFETY: By the type invariants, the queue is valid and locked; so is the list's head,
         // which `list` owns.
         unsafe {
@@ -164,22 +223,37 @@ unsafe fn adopt(
     }
 }
 
-/// The id of the timer that owns the entry: it is a part of the timer then.
+/// To whom the entry belongs.
 ///
 /// # Safety
 ///
-/// `queued` must be a valid entry of a queue.
-unsafe fn timer_id(queued: *mut bindings::sigqueue) -> Option<i32> {
-    const PREALLOC: i32 = bindings::SIGQUEUE_PREALLOC as i32;
-    // SAFETY: By the safety requirement; a preallocated entry is the `sigq` of a timer, whose id
-    // never changes.
+/// `queued` must be a valid entry of a queue whose siglock is held.
+unsafe fn owner(queued: *mut bindings::sigqueue) -> Owner {
+    // SAFETY: By the safety requirement; the entry of a timer is its `sigq`, and holds a reference
+    // on it while it is queued. The id never changes, siglock protects the rest but for
+    // `it_signal_seq`, a single word.
     unsafe {
-        if (*queued).flags & PREALLOC == 0 {
-            return None;
+        if !is_of_timer(queued) {
+            return Owner::Queue;
         }
         let timer = container_of!(queued, bindings::k_itimer, sigq);
-        Some((*timer).it_id)
+        let seq = (&raw const (*timer).it_signal_seq).read_volatile();
+        let valid = (&raw const (*timer).it_signal).read_volatile().addr() & 1 == 0;
+        match valid && seq == (*timer).it_sigqueue_seq {
+            true => Owner::Timer((*timer).it_id),
+            false => Owner::Stale,
+        }
     }
+}
+
+/// Whether the entry is a part of a POSIX timer.
+///
+/// # Safety
+///
+/// `queued` must be a valid entry.
+unsafe fn is_of_timer(queued: *mut bindings::sigqueue) -> bool {
+    // SAFETY: By the safety requirement; the flag never changes.
+    unsafe { (*queued).flags & bindings::SIGQUEUE_PREALLOC as i32 != 0 }
 }
 
 impl Account {
@@ -278,6 +352,7 @@ impl SignalList {
             head,
             ucounts: account.ucounts(),
             unpaid_count: 0,
+            marks: KVec::new(),
         })
     }
 
@@ -308,6 +383,44 @@ impl SignalList {
         Ok(())
     }
 
+    /// Leaves a place for the signal of the timer `timer_id` behind the last signal.
+    ///
+    /// # Errors
+    ///
+    /// - [`ENOMEM`]: no memory. No place was left.
+    ///
+    /// # Context
+    ///
+    /// Process context. May sleep.
+    pub fn push_mark(&mut self, timer_id: i32) -> Result {
+        // SAFETY: By the type invariants, the head is valid, and the list is not empty if `prev`
+        // is not the head itself.
+        let before = unsafe { (*self.head.get()).prev };
+        // INVARIANT: It is the last signal, or the head.
+        Ok(self
+            .marks
+            .push(Mark { before, timer_id }, GFP_KERNEL_ACCOUNT)?)
+    }
+
+    /// Puts the signals of timers into their places. `timer_of` finds a timer by its id; what it
+    /// finds must have been set to be pending by [`SighandGuard::apply_timer`], and is put into
+    /// one place only.
+    pub fn insert_timers<'t>(
+        &mut self,
+        _sighand: &mut SighandGuard<'_>,
+        timer_of: impl Fn(i32) -> Option<&'t Timer>,
+    ) {
+        // The last one first: those behind one signal come into their order by that.
+        for mark in self.marks.iter().rev() {
+            if let Some(timer) = timer_of(mark.timer_id) {
+                // SAFETY: By the invariants of `Mark`, the node is in the list; the signal of a
+                // detached timer is in no list, and its reference keeps it.
+                unsafe { bindings::list_add_tail(timer.sigq_list(), (*mark.before).next) };
+            }
+        }
+        self.marks.clear();
+    }
+
     /// Who will be charged for the signals.
     pub fn ucounts(&self) -> Ucounts {
         self.ucounts
@@ -325,7 +438,10 @@ impl Drop for SignalList {
             while node != head {
                 let queued = container_of!(node, bindings::sigqueue, list);
                 node = (*node).next;
-                if self.unpaid_count > 0 && Ucounts((*queued).ucounts) == self.ucounts {
+                if !is_of_timer(queued)
+                    && self.unpaid_count > 0
+                    && Ucounts((*queued).ucounts) == self.ucounts
+                {
                     (*queued).ucounts = core::ptr::null_mut();
                     self.unpaid_count -= 1;
                 }

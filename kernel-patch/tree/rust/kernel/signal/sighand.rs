@@ -20,7 +20,8 @@ use crate::{
     container_of,
     ffi::c_ulong,
     sync::rcu,
-    task::Task, //
+    task::Task,
+    uapi, //
 };
 use core::ptr::NonNull;
 
@@ -48,6 +49,9 @@ pub enum FrameAbi {
     /// x32.
     X32,
 }
+
+/// A thread that waits for children; its fields are described in the UAPI header.
+pub use uapi::sigcr_waiter as Waiter;
 
 /// What is to be done on a signal.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -119,6 +123,40 @@ impl<'a> SighandGuard<'a> {
     /// Whether the process is the init of its pid namespace.
     pub fn is_unkillable(&self) -> bool {
         self.signal_flags() & bindings::SIGNAL_UNKILLABLE != 0
+    }
+
+    /// Whether the process is reaped by itself when it exits.
+    pub fn is_autoreaped(&self) -> bool {
+        // SAFETY: As in `signal_flags()`; the bit is set before the process runs.
+        unsafe { (*self.signal()).autoreap() != 0 }
+    }
+
+    /// The signal that the parent gets when the process exits; 0: none.
+    pub fn exit_signo(&self) -> u32 {
+        // SAFETY: The leader of a valid task is valid under siglock. Its parent's end may change
+        // the signal at any time, a single word.
+        let signo = unsafe {
+            let leader = (*self.task.as_ptr()).group_leader;
+            (&raw const (*leader).exit_signal).read_volatile()
+        };
+        u32::try_from(signo).unwrap_or(0)
+    }
+
+    /// Lists the threads that wait for children, as far as there is room, and returns how many
+    /// there are.
+    pub fn waiters(&self, room: &mut [Waiter]) -> usize {
+        let room_count = u32::try_from(room.len()).unwrap_or(u32::MAX);
+        // SAFETY: The task is valid and its siglock is held; there is room for as many.
+        let count = unsafe {
+            let ns = bindings::task_active_pid_ns(self.task.as_ptr());
+            bindings::sigcr_waiters_capture(
+                self.task.as_ptr(),
+                ns,
+                room.as_mut_ptr().cast(),
+                room_count,
+            )
+        };
+        count as usize
     }
 
     /// Whether another process shares the action table.
@@ -239,8 +277,8 @@ impl<'a> SighandGuard<'a> {
     pub fn has_expired_itimer(&self) -> bool {
         const SIGALRM: u64 = 1 << (bindings::SIGALRM - 1);
         // SAFETY: As in `signal_flags()`.
-        let interval = unsafe { (*self.signal()).it_real_incr };
-        interval != 0 && self.shared_queue().set() & SIGALRM != 0
+        let interval_ns = unsafe { (*self.signal()).it_real_incr };
+        interval_ns != 0 && self.shared_queue().set() & SIGALRM != 0
     }
 
     /// The threads of the process, in the order of their creation.
@@ -303,7 +341,11 @@ impl<'a> SighandGuard<'a> {
         unsafe { bindings::signalfd_notify(self.task.as_ptr(), 0) };
     }
 
-    fn signal(&self) -> *mut bindings::signal_struct {
+    pub(super) fn task(&self) -> *mut bindings::task_struct {
+        self.task.as_ptr()
+    }
+
+    pub(super) fn signal(&self) -> *mut bindings::signal_struct {
         // SAFETY: The task is valid; its `signal` never changes.
         unsafe { (*self.task.as_ptr()).signal }
     }

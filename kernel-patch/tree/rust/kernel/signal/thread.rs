@@ -7,7 +7,8 @@
 
 use super::{
     queue::QueueRef,
-    SighandGuard, //
+    SighandGuard,
+    SIGINFO_LEN, //
 };
 use crate::{
     bindings,
@@ -125,10 +126,8 @@ impl<'g> ThreadRef<'g> {
     /// The signal of the last group stop that the thread took part in; 0: of none.
     pub(super) fn stop_signo(self) -> u32 {
         const MASK: usize = bindings::JOBCTL_STOP_SIGMASK as usize;
-        // SAFETY: By the type invariants, the task is valid; siglock protects `jobctl`.
-        let signo = unsafe { (*self.task.as_ptr()).jobctl } & MASK;
         // CAST: The mask is of 16 bits.
-        signo as u32
+        (self.jobctl() & MASK) as u32
     }
 
     /// The thread as one whose masks can be written: it is the caller, or it is stopped and holds
@@ -142,21 +141,66 @@ impl<'g> ThreadRef<'g> {
     /// Whether the thread has taken a signal out of its queues and a ptracer holds it there: a
     /// signal-delivery stop.
     pub fn has_signal_in_flight(self) -> bool {
+        self.signal_in_flight().is_some()
+    }
+
+    /// The siginfo of the signal that the thread has taken out of its queues and that a ptracer
+    /// holds, in a signal-delivery stop.
+    pub fn signal_in_flight(self) -> Option<[u8; SIGINFO_LEN]> {
         // SAFETY: By the type invariants, the task is valid. Siglock protects `last_siginfo`,
-        // which points to a siginfo on the thread's stack while it is in the stop.
-        let info = unsafe {
+        // which points to a siginfo on the thread's stack while it is in the stop; all bytes of
+        // it are initialised, as in a queue.
+        let (info, bytes) = unsafe {
             let info = (*self.task.as_ptr()).last_siginfo;
-            match info.is_null() {
-                true => return false,
-                false => (*info).__bindgen_anon_1,
+            if info.is_null() {
+                return None;
             }
+            (
+                (*info).__bindgen_anon_1,
+                info.cast::<[u8; SIGINFO_LEN]>().read(),
+            )
         };
         // A stop for another reason has the code that `ptrace_do_notify()` makes: an event in the
         // high byte, or the two forms of a system call's stop.
         const SYSCALL_STOPS: [c_int; 2] = [5, 5 | 0x80];
         let event = info.si_code > 0xff && info.si_code & 0x7f == info.si_signo;
         let syscall = info.si_signo == 5 && SYSCALL_STOPS.contains(&info.si_code);
-        !event && !syscall
+        (!event && !syscall).then_some(bytes)
+    }
+
+    /// Whether the thread is ptraced.
+    pub fn is_traced(self) -> bool {
+        // SAFETY: By the type invariants, the task is valid. The word changes at any time.
+        unsafe { (&raw const (*self.task.as_ptr()).ptrace).read_volatile() != 0 }
+    }
+
+    /// Whether the thread is in a ptrace stop.
+    pub fn is_in_trace_stop(self) -> bool {
+        self.jobctl() & bindings::JOBCTL_TRACED as usize != 0
+    }
+
+    /// Whether the thread is in a group stop that it entered without a ptracer.
+    pub fn is_in_group_stop(self) -> bool {
+        self.jobctl() & bindings::JOBCTL_STOPPED as usize != 0
+    }
+
+    /// Whether the thread is frozen by a version 2 cgroup.
+    pub fn is_frozen(self) -> bool {
+        // SAFETY: As in `is_stopped()`.
+        self.jobctl() & bindings::JOBCTL_TRAP_FREEZE as usize != 0
+            && unsafe { bindings::cgroup_task_frozen(self.task.as_ptr()) }
+    }
+
+    fn jobctl(self) -> usize {
+        // SAFETY: By the type invariants, the task is valid; siglock protects `jobctl`.
+        unsafe { (*self.task.as_ptr()).jobctl }
+    }
+
+    /// The signal that the thread gets when its parent dies; 0: none.
+    pub fn pdeath_signo(self) -> u32 {
+        // SAFETY: By the type invariants, the task is valid. The word changes at any time.
+        let signo = unsafe { (&raw const (*self.task.as_ptr()).pdeath_signal).read_volatile() };
+        u32::try_from(signo).unwrap_or(0)
     }
 
     /// The signals that the thread blocks: in a call that replaces the mask for a while
@@ -239,6 +283,16 @@ impl SettledThread<'_> {
             let task = self.0.task.as_ptr();
             (*task).blocked = set;
             (*task).saved_sigmask = set;
+        }
+    }
+
+    /// Sets the signal that the thread gets when its parent dies.
+    pub fn set_pdeath_signo(&self, signo: u32) {
+        // SAFETY: By the type invariants, the task is valid. Its parent reads the word at any
+        // time; the thread itself does not write it meanwhile.
+        unsafe {
+            // CAST: A signal number is small.
+            (&raw mut (*self.0.task.as_ptr()).pdeath_signal).write_volatile(signo as c_int);
         }
     }
 

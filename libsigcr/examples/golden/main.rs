@@ -5,6 +5,8 @@
 //! Those of a version are made once and then kept for ever: a later reader must still take them. So
 //! a change in here adds files; `tests/golden.rs` fails if it would change one that is there.
 
+mod timers;
+
 use std::{env, error::Error, fs, path::PathBuf};
 
 use sigcr::{
@@ -31,7 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// The records that decode, with what they decode to.
 pub fn good() -> Vec<(&'static str, Model)> {
-    vec![
+    let mut all = vec![
         ("v1-idle-process.bin", idle()),
         ("v1-many-threads.bin", many_threads()),
         ("v1-full-action-table.bin", full_action_table()),
@@ -42,7 +44,9 @@ pub fn good() -> Vec<(&'static str, Model)> {
         ("v1-worker-and-dead-thread.bin", worker_and_dead_thread()),
         ("v1-live-unstable.bin", live_unstable()),
         ("v1-every-section.bin", every_section()),
-    ]
+    ];
+    all.extend(timers::good());
+    all
 }
 
 /// The records as a newer writer may make them, with what this reader makes of them.
@@ -62,6 +66,7 @@ pub fn bad() -> Vec<(Vec<u8>, Refusal)> {
     let mut all = bad_headers();
     all.extend(bad_sections());
     all.extend(bad_content());
+    all.extend(timers::bad());
     all
 }
 
@@ -77,11 +82,11 @@ pub fn bad_name(refusal: &Refusal) -> String {
     name + ".bin"
 }
 
-fn signo(number: u32) -> SigNo {
+pub(crate) fn signo(number: u32) -> SigNo {
     SigNo::new(number).expect("a signal number")
 }
 
-fn idle() -> Model {
+pub(crate) fn idle() -> Model {
     let mut model = Model::new(1000);
     model.process = Some(ProcessInfo {
         rlimit_sigpending_count: 31_000,
@@ -100,6 +105,7 @@ fn thread(tid: i32) -> ThreadModel {
         state: Some(ThreadInfo::default()),
         altstack: Some(AltStack::DISABLED),
         pending: Some(Queue::default()),
+        inflight: None,
     }
 }
 
@@ -228,8 +234,10 @@ fn every_section() -> Model {
         stopped: true,
         unkillable: true,
         stop_signo: Some(signo(19)),
+        exit_signo: Some(signo(17)),
         rlimit_sigpending_count: u64::MAX,
         start_boottime_ns: 1,
+        ..ProcessInfo::default()
     });
     model.actions = Some(vec![action(1), action(10)]);
     model.shared_pending = Some(Queue::of([
@@ -271,7 +279,7 @@ fn sample() -> Vec<u8> {
     bytes
 }
 
-fn put(bytes: &mut [u8], off: usize, value: &[u8]) {
+pub(crate) fn put(bytes: &mut [u8], off: usize, value: &[u8]) {
     bytes[off..off + value.len()].copy_from_slice(value);
 }
 
@@ -355,10 +363,10 @@ fn bad_sections() -> Vec<(Vec<u8>, Refusal)> {
             },
         ),
         (
-            with(THREAD + 4, 8),
+            with(THREAD + 4, 0x80),
             Refusal::UnknownSectionFlags {
                 off: THREAD,
-                flags: 8,
+                flags: 0x80,
             },
         ),
         (

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The queues of a restore: signals that are allocated before, and who is charged for them.
+//!
+//! Nobody is charged for a signal before the commit: the new ones take over the charge of those
+//! that go, and only the rest is charged, under siglock and within the limits.
+
+use kernel::{
+    prelude::*,
+    signal::{
+        self,
+        Account,
+        Owner,
+        QueueRef,
+        SighandGuard,
+        SignalList, //
+    },
+    task::Task, //
+};
+
+use crate::{
+    abi,
+    record::{
+        EntryExt,
+        Queue,
+        Record, //
+    }, //
+};
+
+use super::timers::TimersPlan;
+
+/// What is to be in a queue.
+pub(super) struct NewQueue {
+    list: SignalList,
+    /// Sigset of the pending signals.
+    pub(super) set: u64,
+    /// Index of the charge for the list.
+    charge: usize,
+    /// Signals in the old queue that are charged to the same user.
+    old_count: usize,
+}
+
+/// What each user is to be charged, in all queues together. Mostly there is one.
+pub(super) struct Charges(KVec<Charge>);
+
+struct Charge {
+    account: Account,
+    /// Signals that come.
+    new_count: usize,
+    /// How many of them the limit does not hold for.
+    exempt_count: usize,
+    /// Signals that go.
+    old_count: usize,
+}
+
+impl Charges {
+    pub(super) fn new() -> Self {
+        Self(KVec::new())
+    }
+
+    /// Allocates the signals of `queue` for a queue of `owner`; with `refused` only the queue.
+    ///
+    /// # Errors
+    ///
+    /// - [`ENOMEM`]: no memory.
+    /// - [`EINTR`]: the caller is being killed.
+    pub(super) fn new_queue(
+        &mut self,
+        queue: &Queue<'_>,
+        owner: &Task,
+        refused: bool,
+    ) -> Result<NewQueue> {
+        let index = self.index_of(owner)?;
+        let charge = self.0.get_mut(index).ok_or(EINVAL)?;
+        let mut list = SignalList::new(&charge.account)?;
+        for entry in queue.entries() {
+            if refused {
+                break;
+            }
+            if signal::current_is_being_killed() {
+                return Err(EINTR);
+            }
+            if entry.flags & abi::SIGCR_ENTRY_TIMER != 0 {
+                // The timer itself will be queued, which has been charged when it was created.
+                list.push_mark(entry.timer_id)?;
+                continue;
+            }
+            list.push(&entry.siginfo)?;
+            charge.new_count = charge.new_count.saturating_add(1);
+            if entry.is_exempt() {
+                charge.exempt_count = charge.exempt_count.saturating_add(1);
+            }
+        }
+        Ok(NewQueue {
+            list,
+            set: queue.set,
+            charge: index,
+            old_count: 0,
+        })
+    }
+
+    /// The index of the charge for signals of `owner`.
+    fn index_of(&mut self, owner: &Task) -> Result<usize> {
+        let account = Account::of(owner);
+        // Threads whose credentials differ are rare, and then in a few groups: the first charge or
+        // the last one fits, or there is one more.
+        let same = |charge: Option<&Charge>| {
+            charge.is_some_and(|charge| charge.account.ucounts() == account.ucounts())
+        };
+        if same(self.0.first()) {
+            return Ok(0);
+        }
+        let index = self.0.len();
+        if same(self.0.last()) {
+            return Ok(index.saturating_sub(1));
+        }
+        let charge = Charge {
+            account,
+            new_count: 0,
+            exempt_count: 0,
+            old_count: 0,
+        };
+        self.0.push(charge, GFP_KERNEL_ACCOUNT)?;
+        Ok(index)
+    }
+
+    /// Counts the signals in `queue` whose charge goes over to those of `new`.
+    pub(super) fn count_old(&mut self, queue: QueueRef<'_>, new: &mut NewQueue) {
+        let ucounts = new.list.ucounts();
+        new.old_count = queue
+            .entries()
+            .filter(|queued| queued.owner == Owner::Queue && queued.ucounts == ucounts)
+            .count();
+        if let Some(charge) = self.0.get_mut(new.charge) {
+            charge.old_count = charge.old_count.saturating_add(new.old_count);
+        }
+    }
+
+    /// Whether a user would have too many signals.
+    pub(super) fn are_over(&self, limit_count: u64) -> bool {
+        self.0.iter().any(|charge| charge.is_over(limit_count, 0))
+    }
+
+    /// Charges what comes beyond what goes, for all users or for none.
+    ///
+    /// # Errors
+    ///
+    /// - [`EAGAIN`]: a user would have too many signals. Nobody was charged.
+    pub(super) fn charge(&self, limit_count: u64) -> Result {
+        for (index, charge) in self.0.iter().enumerate() {
+            let surplus_count = charge.surplus_count();
+            let charged = charge.account.charge(surplus_count);
+            if charged && !charge.is_over(limit_count, surplus_count) {
+                continue;
+            }
+            if charged {
+                charge.account.discharge(surplus_count);
+            }
+            for before in self.0.iter().take(index) {
+                before.account.discharge(before.surplus_count());
+            }
+            return Err(EAGAIN);
+        }
+        Ok(())
+    }
+}
+
+impl Charge {
+    /// Signals that come beyond those that go.
+    fn surplus_count(&self) -> usize {
+        self.new_count.saturating_sub(self.old_count)
+    }
+
+    /// Whether the user would have too many signals, of which `charged_count` are charged already.
+    fn is_over(&self, limit_count: u64, charged_count: usize) -> bool {
+        let limited = self.new_count > self.exempt_count;
+        let more_count = self.new_count.saturating_sub(charged_count);
+        let fewer_count = self.old_count.saturating_add(self.exempt_count);
+        limited
+            && self
+                .account
+                .is_over_limit(limit_count, more_count, fewer_count)
+    }
+}
+
+impl NewQueue {
+    /// Puts the signals into the queue of `thread`, or with [`None`] into that of the process.
+    /// What was there is freed with this.
+    pub(super) fn apply(
+        &mut self,
+        sighand: &mut SighandGuard<'_>,
+        thread: Option<&Task>,
+        charges: &mut Charges,
+        timers: Option<&TimersPlan>,
+    ) {
+        let inherited_count = self.inherit(charges);
+        self.list
+            .insert_timers(sighand, |timer_id| timers?.find(timer_id));
+        sighand.replace_queue(thread, &mut self.list, self.set, inherited_count);
+    }
+
+    /// How many signals of the old queue leave their charge to new ones, of whatever queue.
+    fn inherit(&self, charges: &mut Charges) -> usize {
+        let Some(charge) = charges.0.get_mut(self.charge) else {
+            return 0;
+        };
+        let inherited_count = self.old_count.min(charge.new_count);
+        charge.new_count = charge.new_count.saturating_sub(inherited_count);
+        inherited_count
+    }
+}
+
+/// The most signals in a queue of the record that the limit on queued signals holds for.
+pub(super) fn limited_count(record: &Record<'_>) -> u64 {
+    let is_limited =
+        |entry: &abi::sigcr_entry| entry.flags & abi::SIGCR_ENTRY_TIMER == 0 && !entry.is_exempt();
+    let limited = |queue: Queue<'_>| queue.entries().filter(is_limited).count();
+    // CAST: A record is far shorter than 2^64 signals.
+    record.queues().map(limited).max().unwrap_or(0) as u64
+}
