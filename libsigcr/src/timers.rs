@@ -73,6 +73,7 @@ pub struct TimerModel {
 
 /// How a timer notifies, `SIGEV_*`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum TimerNotify {
     /// By a signal to the process.
     Signal,
@@ -86,6 +87,7 @@ pub enum TimerNotify {
 
 /// What a timer is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum TimerState {
     /// It does not run.
     Disarmed,
@@ -123,6 +125,7 @@ pub struct Waiter {
 
 /// For whom a thread waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum WaitsFor {
     /// For any child.
     All,

@@ -50,6 +50,9 @@ pub(crate) struct CheckpointArgs {
     /// Take the process while it runs; the record says what may be out of date
     #[arg(long, conflicts_with = "no_stop")]
     pub(crate) live: bool,
+    /// Also tell which threads wait for children, and for whom
+    #[arg(long, conflicts_with = "thread")]
+    pub(crate) waiters: bool,
     /// Take only the private state of the one thread PID
     #[arg(long)]
     pub(crate) thread: bool,
@@ -80,6 +83,9 @@ pub(crate) struct RestoreArgs {
     /// Leave these kinds of state as they are
     #[arg(long, value_name = "KIND,..", value_delimiter = ',')]
     pub(crate) without: Vec<Kind>,
+    /// Queue the signals again that ptracers held when the record was made
+    #[arg(long)]
+    pub(crate) requeue_in_flight: bool,
     /// Give the record's threads the ids of the target's: `in-order`, or pairs OLD=NEW
     ///
     /// `in-order` gives the first thread of the record the id of the target's first thread, and the
@@ -109,6 +115,9 @@ pub(crate) struct ShowArgs {
     /// Write JSON that holds every field
     #[arg(long)]
     pub(crate) json: bool,
+    /// Write the six files of signal state that were once proposed for /proc
+    #[arg(long = "proc", conflicts_with_all = ["json", "all"])]
+    pub(crate) as_proc: bool,
     /// Write a line for each queued signal, however many there are of a kind
     #[arg(long, conflicts_with = "json")]
     pub(crate) all: bool,

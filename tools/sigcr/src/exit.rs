@@ -141,6 +141,9 @@ fn hint(error: &Error) -> Option<&'static str> {
             "leave out --no-stop to have it stopped; if it shares its actions with another process, \
              consent with --shared-sighand or use --without actions",
         ),
+        ("sigrestore", Errno::EOPNOTSUPP) => Some(
+            "unless it has exactly the timers of the record, leave them out with --without timers",
+        ),
         ("sigrestore", Errno::ESRCH) => {
             Some("see the record's threads with `sigcr show`, and use --remap")
         }

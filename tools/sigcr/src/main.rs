@@ -12,6 +12,7 @@ mod compare;
 mod exit;
 mod paint;
 mod render_json;
+mod render_proc;
 mod render_text;
 mod select;
 mod siginfo;

@@ -13,15 +13,23 @@
 //! | `version`, `arch`, `record_len` | version and architecture (`AUDIT_ARCH_*`) of the record, its bytes |
 //! | `tgid`, `thread_count` | process id in its own pid namespace, threads that it had |
 //! | `flags` | `LIVE`, `UNSTABLE`, `SHARED_SIGHAND`, `ONE_THREAD` |
-//! | `process` | `stopped`, `unkillable`, `stop_signo`, `rlimit_sigpending_count`, `start_boottime_ns` |
+//! | `process` | `stopped`, `unkillable`, `timer_ids`, `autoreap`, `stop_signo`, `exit_signo`, |
+//! | | `rlimit_sigpending_count`, `start_boottime_ns` |
 //! | `actions[]` | `signo`, `handler`, `flags`, `restorer`, `mask`, `abi` (`native`, `ia32`, `x32`) |
 //! | `shared_pending` | `set`, `entries[]` in the order of the queue |
-//! | `threads[]` | `tid`, `state`, `altstack`, `pending` (as `shared_pending`) |
-//! | `threads[].state` | `blocked`, `unstable`, `worker`, `dead` |
+//! | `itimers` | `real`, `virt`, `prof` with `remaining_ns` and `interval_ns`; `real_expired` |
+//! | `timers` | `next_timer_id`, `timers[]` |
+//! | `timers.timers[]` | `timer_id`, `clock_id`, `notify`, `signo`, `sigval`, `notify_tid`, `state`, |
+//! | | `interval_ns`, `remaining_ns`, `expires_ns`, `overrun`, `overrun_last` |
+//! | `signalfds[]` | `fd`, `nonblock`, `cloexec`, `mask` |
+//! | `threads[]` | `tid`, `state`, `altstack`, `pending` (as `shared_pending`), `inflight` (an entry) |
+//! | `threads[].state` | `blocked`, `pdeath_signo`, `unstable`, `worker`, `dead`, `traced`, |
+//! | | `trace_stop`, `group_stop`, `frozen` |
 //! | `threads[].altstack` | `flags`, `sp`, `size` |
 //! | `entries[]` | `siginfo` (48 bytes in hexadecimal), `timer_id` where a timer owns it, `decoded` |
 //! | `entries[].decoded` | `signo`, `code` (a name), `errno`, and what the code says: `pid`, `uid`, |
 //! | | `value`, `timer_id`, `overrun_count`, `status`, `address`, `band`, `fd`, `syscall`, `arch` |
+//! | `waiters[]` | `tid`, `waits_for`, `options` |
 //! | `unknown_sections[]` | `type` and `len` of sections that this version cannot read |
 //!
 //! `decoded` is there for the reader; what counts when the JSON is read back is `siginfo`.
@@ -31,8 +39,8 @@ use std::io::{self, Write};
 use serde::{Serialize, Serializer};
 use sigcr::record::Section;
 use sigcr::{
-    Action, AltStack, ProcessInfo, Queue, QueuedSignal, RecordFlags, SigSet, Snapshot, ThreadInfo,
-    ThreadModel,
+    Action, AltStack, Itimers, ProcessInfo, Queue, QueuedSignal, RecordFlags, SigSet, Signalfd,
+    Snapshot, ThreadInfo, ThreadModel, Timers, Waiter,
 };
 
 use crate::siginfo::{Origin, Siginfo};
@@ -63,7 +71,11 @@ pub(crate) fn write(out: &mut dyn Write, snapshot: &Snapshot) -> io::Result<()> 
         process: &model.process,
         actions: &model.actions,
         shared_pending: model.shared_pending.as_ref().map(QueueObject::new),
+        itimers: &model.itimers,
+        timers: &model.timers,
+        signalfds: &model.signalfds,
         threads: model.threads.iter().map(ThreadObject::new).collect(),
+        waiters: &model.waiters,
         unknown_sections: unknown_sections.collect(),
     };
     serde_json::to_writer_pretty(&mut *out, &object)?;
@@ -82,7 +94,11 @@ struct Object<'a> {
     process: &'a Option<ProcessInfo>,
     actions: &'a Option<Vec<Action>>,
     shared_pending: Option<QueueObject<'a>>,
+    itimers: &'a Option<Itimers>,
+    timers: &'a Option<Timers>,
+    signalfds: &'a Option<Vec<Signalfd>>,
     threads: Vec<ThreadObject<'a>>,
+    waiters: &'a Option<Vec<Waiter>>,
     unknown_sections: Vec<UnknownSection>,
 }
 
@@ -99,6 +115,7 @@ struct ThreadObject<'a> {
     state: &'a Option<ThreadInfo>,
     altstack: &'a Option<AltStack>,
     pending: Option<QueueObject<'a>>,
+    inflight: Option<EntryObject<'a>>,
 }
 
 impl<'a> ThreadObject<'a> {
@@ -108,6 +125,7 @@ impl<'a> ThreadObject<'a> {
             state: &thread.state,
             altstack: &thread.altstack,
             pending: thread.pending.as_ref().map(QueueObject::new),
+            inflight: thread.inflight.as_ref().map(EntryObject::new),
         }
     }
 }
@@ -136,6 +154,21 @@ struct EntryObject<'a> {
     decoded: Decoded,
 }
 
+impl<'a> EntryObject<'a> {
+    fn new(entry: &'a QueuedSignal) -> Self {
+        let info = Siginfo::read(&entry.siginfo);
+        Self {
+            entry,
+            decoded: Decoded {
+                signo: text::signal_name(info.signo),
+                code: info.code_name(),
+                errno: info.errno,
+                origin: info.origin,
+            },
+        }
+    }
+}
+
 #[derive(Serialize)]
 struct Decoded {
     signo: String,
@@ -146,16 +179,5 @@ struct Decoded {
 }
 
 fn decode_entries<S: Serializer>(entries: &[QueuedSignal], to: S) -> Result<S::Ok, S::Error> {
-    to.collect_seq(entries.iter().map(|entry| {
-        let info = Siginfo::read(&entry.siginfo);
-        EntryObject {
-            entry,
-            decoded: Decoded {
-                signo: text::signal_name(info.signo),
-                code: info.code_name(),
-                errno: info.errno,
-                origin: info.origin,
-            },
-        }
-    }))
+    to.collect_seq(entries.iter().map(EntryObject::new))
 }

@@ -3,6 +3,7 @@
 //! A record as a table that people like to read.
 
 mod pending;
+mod timers;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -35,7 +36,8 @@ pub(crate) fn write(out: &mut dyn Write, snapshot: &Snapshot, look: &Look) -> io
     writeln!(out)?;
     pending::table(out, &model, look)?;
     writeln!(out)?;
-    write_threads(out, "ALTERNATE STACKS", &model, altstack_words, look)
+    write_threads(out, "ALTERNATE STACKS", &model, altstack_words, look)?;
+    timers::tables(out, &model, look)
 }
 
 fn write_head(
@@ -98,6 +100,18 @@ fn notes(model: &Model) -> Vec<String> {
         }
         if process.unkillable {
             notes.push("init of its pid namespace".to_owned());
+        }
+        if process.autoreap {
+            notes.push("reaped by itself when it exits".to_owned());
+        }
+        if process.timer_ids {
+            notes.push("creates timers with the ids that it asks for".to_owned());
+        }
+        match process.exit_signo {
+            // What fork(2) gives.
+            Some(signo) if signo.get() == 17 => {}
+            Some(signo) => notes.push(format!("its parent gets {signo} when it exits")),
+            None => {}
         }
     }
     notes
@@ -246,6 +260,18 @@ fn blocked_words(thread: &ThreadModel) -> Told {
         Some(state) if state.worker => note("is a kernel worker", false),
         Some(state) => {
             let mut words = text::sigset_words(state.blocked);
+            if let Some(signo) = state.pdeath_signo {
+                words.push(format!("(gets {signo} when its parent dies)"));
+            }
+            for (is_so, what) in [
+                (state.trace_stop, "(in a ptrace stop)"),
+                (state.traced && !state.trace_stop, "(ptraced)"),
+                (state.frozen, "(frozen)"),
+            ] {
+                if is_so {
+                    words.push(what.to_owned());
+                }
+            }
             if state.unstable {
                 words.push("(was running: may be out of date)".to_owned());
             }

@@ -21,6 +21,14 @@ pub(crate) enum Kind {
     Altstack,
     /// The signals queued to each thread
     Pending,
+    /// The timers of setitimer(2)
+    Itimers,
+    /// The timers of timer_create(2), with their signals
+    Timers,
+    /// What can be read from signalfds
+    Signalfds,
+    /// The signals that ptracers held, which cannot be restored
+    InFlight,
 }
 
 /// Keeps the kinds of `only` if there are any, and takes those of `without` away.
@@ -117,13 +125,22 @@ impl Kind {
             Kind::Blocked => Parts::BLOCKED,
             Kind::Altstack => Parts::ALTSTACK,
             Kind::Pending => Parts::PENDING,
+            Kind::Itimers => Parts::ITIMERS,
+            Kind::Timers => Parts::TIMERS,
+            Kind::Signalfds => Parts::SIGNALFDS,
+            Kind::InFlight => Parts::INFLIGHT,
         }
     }
 }
 
 fn has_something(model: &Model) -> bool {
     let restored = |thread: &sigcr::ThreadModel| !thread.is_listed_only();
-    model.actions.is_some() || model.shared_pending.is_some() || model.threads.iter().any(restored)
+    model.actions.is_some()
+        || model.shared_pending.is_some()
+        || model.itimers.is_some()
+        || model.timers.is_some()
+        || model.signalfds.is_some()
+        || model.threads.iter().any(restored)
 }
 
 /// Ids that the user did not choose can only be wrong because the target is not like the record.

@@ -113,6 +113,53 @@ pub(crate) fn value(value: u64) -> String {
     }
 }
 
+/// A time in the largest unit of which there is one, with as many digits as it has.
+pub(crate) fn time(time_ns: u64) -> String {
+    let (unit_ns, unit, digits) = match time_ns {
+        0..=999 => return format!("{time_ns} ns"),
+        1_000..=999_999 => (1_000, "us", 3),
+        1_000_000..=999_999_999 => (1_000_000, "ms", 6),
+        _ => (1_000_000_000, "s", 9),
+    };
+    let (whole, part) = (time_ns / unit_ns, time_ns % unit_ns);
+    let part = format!(".{part:0digits$}");
+    format!(
+        "{whole}{} {unit}",
+        part.trim_end_matches('0').trim_end_matches('.')
+    )
+}
+
+/// The name of a clock, by its number in `<linux/time.h>`.
+pub(crate) fn clock(clock_id: i32) -> String {
+    const NAMES: [&str; 12] = [
+        "REALTIME",
+        "MONOTONIC",
+        "PROCESS_CPUTIME_ID",
+        "THREAD_CPUTIME_ID",
+        "MONOTONIC_RAW",
+        "REALTIME_COARSE",
+        "MONOTONIC_COARSE",
+        "BOOTTIME",
+        "REALTIME_ALARM",
+        "BOOTTIME_ALARM",
+        "SGI_CYCLE",
+        "TAI",
+    ];
+    let name = usize::try_from(clock_id).ok().and_then(|id| NAMES.get(id));
+    if let Some(name) = name {
+        return (*name).to_owned();
+    }
+    // As clock_getcpuclockid(3) makes it: which CPU time, of a thread or a process, and of which.
+    let (id, of_thread) = (!(clock_id >> 3), clock_id & 4 != 0);
+    match (clock_id < 0 && clock_id & 3 != 3, of_thread, id) {
+        (true, true, 0) => "CPU time of a thread".to_owned(),
+        (true, true, tid) => format!("CPU time of thread {tid}"),
+        (true, false, 0) => "CPU time".to_owned(),
+        (true, false, pid) => format!("CPU time of process {pid}"),
+        (false, ..) => format!("clock {clock_id}"),
+    }
+}
+
 /// The name of an architecture, by its number in `<linux/audit.h>`.
 pub(crate) fn arch(arch: u32) -> String {
     match arch {
@@ -164,6 +211,24 @@ mod tests {
     fn a_value_that_is_no_int_looks_like_an_address() {
         assert_eq!(value(4_294_967_295), "4294967295");
         assert_eq!(value(4_294_967_296), "0x100000000");
+    }
+
+    #[test]
+    fn a_time_is_told_exactly_in_the_largest_unit() {
+        assert_eq!(time(999), "999 ns");
+        assert_eq!(time(1_500), "1.5 us");
+        assert_eq!(time(20_000_000), "20 ms");
+        assert_eq!(time(3_600_000_000_001), "3600.000000001 s");
+    }
+
+    #[test]
+    fn a_clock_is_told_by_its_name_or_by_whose_cpu_time_it_is() {
+        assert_eq!(clock(1), "MONOTONIC");
+        assert_eq!(clock(11), "TAI");
+        assert_eq!(clock(-6), "CPU time");
+        assert_eq!(clock((!42 << 3) | 6), "CPU time of thread 42");
+        assert_eq!(clock((!42 << 3) | 2), "CPU time of process 42");
+        assert_eq!(clock(12), "clock 12");
     }
 
     #[test]

@@ -47,6 +47,86 @@ fn a_thread_is_shown_as_a_table() {
 }
 
 #[test]
+fn timers_signalfds_and_waiters_are_shown_as_tables() {
+    let files = Files::new();
+    let record = files.record("timers", &records::timers());
+    assert_eq!(sigcr(&["show", &record]).out(0), expected("timers.txt"));
+}
+
+#[test]
+fn the_six_files_of_proc_are_shown() {
+    let files = Files::new();
+    let shown = |model: &Model| sigcr(&["show", "--proc", &files.record("record", model)]).out(0);
+    assert_eq!(shown(&records::timers()), expected("timers-proc.txt"));
+    let server = shown(&records::server());
+    let names = [
+        "action",
+        "altstack",
+        "blocked",
+        "pending",
+        "shared_pending",
+        "waiters",
+    ];
+    let files: Vec<_> = server
+        .lines()
+        .filter(|line| !line.starts_with(' '))
+        .collect();
+    assert_eq!(files, names);
+    assert_eq!(
+        server
+            .lines()
+            .filter(|line| line.starts_with("  35 0 -1 "))
+            .count(),
+        1000
+    );
+}
+
+#[test]
+fn what_a_ptracer_held_is_refused_and_told_with_its_remedies() {
+    let files = Files::new();
+    let words = sigcr(&["check", &files.record("timers", &records::timers())]).out(1);
+    assert!(
+        words.contains("thread 5") && words.contains("queue it again"),
+        "{words}"
+    );
+}
+
+#[test]
+fn timers_that_differ_are_told_and_time_that_passes_is_not() {
+    let files = Files::new();
+    let model = records::timers();
+    let mut later = model.clone();
+    let timers = later.timers.as_mut().unwrap();
+    timers.timers[0].remaining_ns -= 1;
+    later.itimers.as_mut().unwrap().prof.remaining_ns -= 1;
+    let diff = |later: &Model| {
+        sigcr(&[
+            "diff",
+            &files.record("a", &model),
+            &files.record("b", later),
+        ])
+    };
+    diff(&later).out(0);
+    let mut changed = later.clone();
+    changed.timers.as_mut().unwrap().timers[0].interval_ns = 5;
+    changed.itimers = None;
+    changed.signalfds = Some(Vec::new());
+    changed.threads[0].state.as_mut().unwrap().pdeath_signo = None;
+    changed.threads[0].inflight = None;
+    let words = diff(&changed).out(1);
+    for what in [
+        "interval timers: ",
+        "timer 0: ",
+        "signalfds: 70",
+        "parent's death to thread 5: SIGKILL -> none",
+        "held by a ptracer of thread 5: SIGINT",
+    ] {
+        assert!(words.contains(what), "{what} not in {words}");
+    }
+    assert_eq!(words.lines().count(), 5, "{words}");
+}
+
+#[test]
 fn json_of_a_record_stays_as_it_is() {
     let files = Files::new();
     let shown = sigcr(&[
@@ -60,7 +140,12 @@ fn json_of_a_record_stays_as_it_is() {
 #[test]
 fn json_holds_every_field_of_a_record() {
     let files = Files::new();
-    for model in [records::server(), records::live_thread(), records::idle(5)] {
+    for model in [
+        records::server(),
+        records::live_thread(),
+        records::idle(5),
+        records::timers(),
+    ] {
         let shown = sigcr(&["show", "--json", &files.record("record", &model)]);
         let read_back: Model = serde_json::from_str(&shown.out(0)).unwrap();
         assert_eq!(read_back, model);

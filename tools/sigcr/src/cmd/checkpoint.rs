@@ -33,17 +33,17 @@ pub(crate) fn run(args: &CheckpointArgs, out: &mut dyn Write) -> Result<Exit, Fa
 fn take(args: &CheckpointArgs) -> Result<Snapshot, Failure> {
     let target = Target::open(args.pid, args.thread)?;
     require_calls()?;
+    let mut flags = CheckpointFlags::empty();
+    flags.set(CheckpointFlags::LIVE, args.live);
+    flags.set(CheckpointFlags::WAITERS, args.waiters);
     if args.live {
-        return Ok(sigcr::checkpoint(
-            target.as_library(),
-            CheckpointFlags::LIVE,
-        )?);
+        return Ok(sigcr::checkpoint(target.as_library(), flags)?);
     }
     let stopped = match args.no_stop {
         true => None,
         false => Some(target.stop()?),
     };
-    let snapshot = sigcr::checkpoint(target.as_library(), CheckpointFlags::empty())?;
+    let snapshot = sigcr::checkpoint(target.as_library(), flags)?;
     drop(stopped);
     Ok(snapshot)
 }

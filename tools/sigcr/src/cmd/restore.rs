@@ -14,6 +14,9 @@ use crate::target::{require_calls, Target};
 
 pub(crate) fn run(args: &RestoreArgs, _out: &mut dyn Write) -> Result<Exit, Failure> {
     let mut model = source::read(&args.file)?.to_model();
+    if args.requeue_in_flight {
+        model.requeue_inflight();
+    }
     select::keep(&mut model, &args.only, &args.without)?;
 
     let target = Target::open(args.pid, args.thread)?;

@@ -8,12 +8,15 @@ use crate::cli::ShowArgs;
 use crate::exit::{Exit, Failure};
 use crate::paint::Paint;
 use crate::render_json;
+use crate::render_proc;
 use crate::render_text::{self, Look};
 
 pub(crate) fn run(args: &ShowArgs, out: &mut dyn Write) -> Result<Exit, Failure> {
     let snapshot = args.source.load()?;
     if args.json {
         render_json::write(out, &snapshot)?;
+    } else if args.as_proc {
+        render_proc::write(out, &snapshot.to_model())?;
     } else {
         let look = Look {
             all: args.all,

@@ -3,8 +3,9 @@
 //! The records that the command line is tested on.
 
 use sigcr::{
-    Action, ActionFlags, AltStack, AltStackFlags, FrameAbi, Handler, Model, ProcessInfo, Queue,
-    QueuedSignal, RecordFlags, SigNo, SigSet, ThreadInfo, ThreadModel,
+    Action, ActionFlags, AltStack, AltStackFlags, FrameAbi, Handler, Itimer, Itimers, Model,
+    ProcessInfo, Queue, QueuedSignal, RecordFlags, SigNo, SigSet, Signalfd, ThreadInfo,
+    ThreadModel, TimerModel, TimerNotify, TimerState, Timers, Waiter, WaitsFor,
 };
 
 pub(crate) fn signo(name: &str) -> SigNo {
@@ -147,5 +148,85 @@ pub(crate) fn idle(tgid: i32) -> Model {
     model.actions = Some(Vec::new());
     model.shared_pending = Some(Queue::default());
     model.threads = vec![thread(tgid, "")];
+    model
+}
+
+/// A process with timers in every state, a signalfd, a waiter, and a signal that a ptracer holds.
+pub(crate) fn timers() -> Model {
+    let timer = |timer_id, clock_id, name, state| TimerModel {
+        timer_id,
+        clock_id,
+        notify: TimerNotify::Signal,
+        signo: signo(name).get(),
+        sigval: 7,
+        notify_tid: 0,
+        state,
+        interval_ns: 20_000_000,
+        remaining_ns: 2_500_000,
+        expires_ns: None,
+        overrun: -1,
+        overrun_last: 0,
+    };
+    let mut pending = timer(1, 7, "SIGUSR2", TimerState::Pending);
+    pending.overrun = 41;
+    let mut absolute = timer(2, 0, "SIGRTMIN+3", TimerState::Armed);
+    absolute.expires_ns = Some(1_900_000_000_500_000_000);
+    (absolute.notify, absolute.notify_tid) = (TimerNotify::ThreadId, 5);
+    absolute.interval_ns = 0;
+    let mut silent = timer(3, -6, "SIGHUP", TimerState::Disarmed);
+    silent.notify = TimerNotify::None;
+    (silent.interval_ns, silent.remaining_ns) = (0, 0);
+    let mut entry = QueuedSignal::queued_by(signo("SIGUSR2"), 1, 0, 7);
+    entry.siginfo[8..12].copy_from_slice(&(-2_i32).to_ne_bytes());
+    entry.timer_id = Some(1);
+    let mut model = idle(5);
+    model.shared_pending = Some(Queue::of([entry]));
+    model.itimers = Some(Itimers {
+        real: Itimer {
+            remaining_ns: 0,
+            interval_ns: 1_000_000_000,
+        },
+        real_expired: true,
+        virt: Itimer::default(),
+        prof: Itimer {
+            remaining_ns: 1_500,
+            interval_ns: 0,
+        },
+    });
+    model.timers = Some(Timers {
+        next_timer_id: 5,
+        timers: vec![
+            timer(0, 1, "SIGUSR1", TimerState::Armed),
+            pending,
+            absolute,
+            silent,
+            timer(4, (!5 << 3) | 6, "SIGURG", TimerState::Ignored),
+        ],
+    });
+    model.signalfds = Some(vec![Signalfd {
+        fd: 70,
+        nonblock: true,
+        cloexec: true,
+        mask: set("SIGUSR1,SIGTERM"),
+    }]);
+    model.threads[0].state = Some(ThreadInfo {
+        pdeath_signo: Some(signo("SIGKILL")),
+        traced: true,
+        trace_stop: true,
+        ..ThreadInfo::default()
+    });
+    model.threads[0].inflight = Some(QueuedSignal::sent_by(signo("SIGINT"), 77, 1000));
+    model.waiters = Some(vec![
+        Waiter {
+            tid: 5,
+            waits_for: WaitsFor::Process(9),
+            options: 4,
+        },
+        Waiter {
+            tid: 5,
+            waits_for: WaitsFor::All,
+            options: 0,
+        },
+    ]);
     model
 }

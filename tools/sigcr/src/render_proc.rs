@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! A record as the six files that were proposed for `/proc/PID/sig/` in 2007.
+//!
+//! Each file is a line with its name, then its lines, indented. Sets of signals are 16 hexadecimal
+//! digits, as in `/proc/PID/status`, addresses are hexadecimal, all other numbers decimal:
+//!
+//! | file | a line for | fields |
+//! |---|---|---|
+//! | `action` | each signal with an action | signo, handler, flags, mask |
+//! | `altstack` | each thread | tid, sp, size, flags |
+//! | `blocked` | each thread | tid, set |
+//! | `pending` | each queued signal of a thread | tid, signo, errno, code, then the rest of the siginfo |
+//! | `shared_pending` | each queued signal of the process | the same without the tid |
+//! | `waiters` | each thread that waits for children | tid, kind, id, options |
+//!
+//! Before the signals of a queue stands its set, with `set` in front.
+
+use std::io::{self, Write};
+
+use sigcr::{Model, Queue, WaitsFor};
+
+use crate::siginfo::Siginfo;
+
+/// Writes the six files.
+pub(crate) fn write(out: &mut dyn Write, model: &Model) -> io::Result<()> {
+    writeln!(out, "action")?;
+    for action in model.actions.iter().flatten() {
+        writeln!(
+            out,
+            "  {} {:016x} {:08x} {:016x}",
+            action.signo.get(),
+            action.handler.0,
+            action.flags.bits(),
+            action.mask.bits()
+        )?;
+    }
+    writeln!(out, "altstack")?;
+    for thread in &model.threads {
+        if let Some(altstack) = &thread.altstack {
+            let (sp, size, flags) = (altstack.sp, altstack.size, altstack.flags.bits());
+            writeln!(out, "  {} {sp:016x} {size} {flags:08x}", thread.tid)?;
+        }
+    }
+    writeln!(out, "blocked")?;
+    for thread in model
+        .threads
+        .iter()
+        .filter(|thread| !thread.is_listed_only())
+    {
+        if let Some(state) = &thread.state {
+            writeln!(out, "  {} {:016x}", thread.tid, state.blocked.bits())?;
+        }
+    }
+    writeln!(out, "pending")?;
+    for thread in &model.threads {
+        if let Some(queue) = &thread.pending {
+            write_queue(out, queue, &format!("{} ", thread.tid))?;
+        }
+    }
+    writeln!(out, "shared_pending")?;
+    if let Some(queue) = &model.shared_pending {
+        write_queue(out, queue, "")?;
+    }
+    writeln!(out, "waiters")?;
+    for waiter in model.waiters.iter().flatten() {
+        let (kind, id) = match waiter.waits_for {
+            WaitsFor::All => ("all", 0),
+            WaitsFor::Process(pid) => ("pid", pid),
+            WaitsFor::ProcessGroup(pgid) => ("pgid", pgid),
+        };
+        writeln!(out, "  {} {kind} {id} {:#x}", waiter.tid, waiter.options)?;
+    }
+    Ok(())
+}
+
+fn write_queue(out: &mut dyn Write, queue: &Queue, tid: &str) -> io::Result<()> {
+    writeln!(out, "  {tid}set {:016x}", queue.set.bits())?;
+    for entry in &queue.entries {
+        let info = Siginfo::read(&entry.siginfo);
+        let rest: String = entry.siginfo[12..]
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        writeln!(
+            out,
+            "  {tid}{} {} {} {rest}",
+            info.signo,
+            info.errno,
+            entry.code()
+        )?;
+    }
+    Ok(())
+}
