@@ -10,21 +10,11 @@ use sigcr::{Model, ThreadInfo};
 /// The model without what must differ between two instances of one program: the ids of its
 /// threads, what is known of the process, how its threads were stopped, and the time that passes.
 pub fn without_ids(model: &Model) -> Model {
-    let mut model = model.clone();
+    let mut model = without_stops(model);
     model.process = None;
     model.tgid = 1;
     for (index, thread) in model.threads.iter_mut().enumerate() {
         thread.tid = index as i32 + 1;
-        if let Some(state) = &mut thread.state {
-            *state = ThreadInfo {
-                blocked: state.blocked,
-                pdeath_signo: state.pdeath_signo,
-                unstable: state.unstable,
-                worker: state.worker,
-                dead: state.dead,
-                ..ThreadInfo::default()
-            };
-        }
     }
     let timeless = |remaining_ns: &mut u64| *remaining_ns = (*remaining_ns).min(1);
     if let Some(itimers) = &mut model.itimers {
@@ -35,6 +25,26 @@ pub fn without_ids(model: &Model) -> Model {
     for timer in model.timers.iter_mut().flat_map(|list| &mut list.timers) {
         timeless(&mut timer.remaining_ns);
         timer.notify_tid = 0;
+    }
+    model
+}
+
+/// The model without how the threads were stopped when it was taken.
+pub fn without_stops(model: &Model) -> Model {
+    let mut model = model.clone();
+    for state in model
+        .threads
+        .iter_mut()
+        .filter_map(|thread| thread.state.as_mut())
+    {
+        *state = ThreadInfo {
+            blocked: state.blocked,
+            pdeath_signo: state.pdeath_signo,
+            unstable: state.unstable,
+            worker: state.worker,
+            dead: state.dead,
+            ..ThreadInfo::default()
+        };
     }
     model
 }

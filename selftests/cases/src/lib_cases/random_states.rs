@@ -6,7 +6,7 @@ use anyhow::Context;
 use sigcr::stop::Stopped;
 use sigcr::{CheckpointFlags, RestoreFlags, Snapshot};
 
-use crate::compare::{same, same_but_for_ids};
+use crate::compare::{same, same_but_for_ids, without_stops};
 use crate::random::{plan, Keep};
 use crate::subject::{Plan, Subject};
 use crate::tap::Case;
@@ -83,5 +83,9 @@ fn each_seed(count: u64, check: fn(u64) -> anyhow::Result<()>) -> anyhow::Result
 fn is_as_planned(plan: &Plan, subject: &Subject, record: &Snapshot) -> anyhow::Result<()> {
     let mut model = record.to_model();
     model.process = None;
-    same("the record", &plan.model(subject.tids()), &model)
+    same(
+        "the record",
+        &plan.model(subject.tids()),
+        &without_stops(&model),
+    )
 }

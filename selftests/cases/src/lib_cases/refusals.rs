@@ -34,7 +34,7 @@ pub(super) const CASES: &[Case] = crate::cases![
     a_queue_that_no_process_could_have_is_refused_in_words,
     an_unknown_version_is_not_supported,
     a_long_queue_of_a_running_process_overflows_and_a_stopped_one_is_taken,
-    a_signal_on_its_way_under_a_debugger_is_busy,
+    a_signal_on_its_way_under_a_debugger_is_taken_and_busy_to_restore,
     a_shared_action_table_is_changed_with_consent_only,
 ];
 
@@ -219,7 +219,7 @@ fn a_long_queue_of_a_running_process_overflows_and_a_stopped_one_is_taken() -> a
     Ok(())
 }
 
-fn a_signal_on_its_way_under_a_debugger_is_busy() -> anyhow::Result<()> {
+fn a_signal_on_its_way_under_a_debugger_is_taken_and_busy_to_restore() -> anyhow::Result<()> {
     let subject = Subject::start(&Plan::empty(1))?;
     let record = sigcr::checkpoint(Target::from(&subject.pidfd()?), CheckpointFlags::LIVE)?;
     ptrace::seize(subject.pid(), ptrace::Options::empty())?;
@@ -229,10 +229,16 @@ fn a_signal_on_its_way_under_a_debugger_is_busy() -> anyhow::Result<()> {
         status == WaitStatus::Stopped(subject.pid(), Signal::SIGUSR1),
         "{status:?}"
     );
-    // The signal is in no queue any more, and not yet in a handler: it would be lost.
+    // The signal is in no queue any more, and not yet in a handler.
     let pidfd = subject.pidfd()?;
-    let result = sigcr::checkpoint(Target::from(&pidfd), CheckpointFlags::empty());
-    refused(result, Errno::EBUSY, "debugger")?;
+    let taken = sigcr::checkpoint(Target::from(&pidfd), CheckpointFlags::empty())?;
+    let mut model = taken.to_model();
+    let held = model.threads[0].inflight.map(|signal| signal.signo());
+    ensure!(held == Some(libc::SIGUSR1 as u32), "in flight: {held:?}");
+    let result = sigcr::restore(Target::from(&pidfd), &taken, RestoreFlags::empty());
+    refused(result, Errno::EINVAL, "queue it again")?;
+    ensure!(model.requeue_inflight() == 1);
+    ensure!(model.encode()?.record().check_restorable().is_ok());
     let result = sigcr::restore(Target::from(&pidfd), &record, RestoreFlags::empty());
     refused(result, Errno::EBUSY, "debugger")?;
     ptrace::detach(subject.pid(), None)?;
