@@ -24,7 +24,7 @@ extern "C" {
 /* Flags of sigckpt(), as in <linux/sigcr.h>. */
 /* Accept a target that runs; the record says what may be out of date. */
 #define SIGCKPT_LIVE		0x00000001U
-/* Reserved for the informational section on wait4(2) sleepers. */
+/* Add the informational section on threads that wait for children. */
 #define SIGCKPT_WAITERS		0x00000002U
 /* Return the newest record version; needs no target and no privilege. */
 #define SIGCKPT_QUERY		0x00000004U

@@ -15,7 +15,7 @@ bitflags! {
         /// Accept a target that runs. The record shows one instant of it and says what may be out
         /// of date.
         const LIVE = abi::SIGCKPT_LIVE;
-        /// Add the informational section on wait4(2) sleepers, where the kernel has it.
+        /// Add the informational section on threads that wait for children.
         const WAITERS = abi::SIGCKPT_WAITERS;
     }
 }

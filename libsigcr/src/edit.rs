@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! The editor of a model: leave parts out, keep one thread, give threads other ids.
+//! The editor of a model: leave parts out, queue again, keep one thread, give threads other ids.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -142,10 +142,13 @@ impl Model {
             .collect();
         for timer in self.timers.iter_mut().flat_map(|list| &mut list.timers) {
             if timer.state == TimerState::Pending && !queued.contains(&timer.timer_id) {
-                timer.state = match timer.interval_ns {
-                    0 => TimerState::Disarmed,
-                    _ => TimerState::Armed,
-                };
+                if timer.interval_ns == 0 {
+                    timer.state = TimerState::Disarmed;
+                } else {
+                    // What the kernel does when the signal of a periodic timer is taken.
+                    timer.state = TimerState::Armed;
+                    (timer.overrun_last, timer.overrun) = (timer.overrun, -1);
+                }
             }
         }
     }
@@ -159,7 +162,7 @@ impl Model {
     }
 
     /// Makes it the model of one thread, `tid`, without the state of the process: what a pidfd of
-    /// [`crate::open_thread`] takes.
+    /// [`crate::open_thread`] takes. The signals of timers go with the timers.
     ///
     /// # Errors
     ///
@@ -169,7 +172,7 @@ impl Model {
             return Err(EditError::NoThread(tid));
         }
         self.threads.retain(|thread| thread.tid == tid);
-        self.keep(Parts::BLOCKED | Parts::ALTSTACK | Parts::PENDING);
+        self.keep(Parts::BLOCKED | Parts::ALTSTACK | Parts::PENDING | Parts::INFLIGHT);
         self.flags |= RecordFlags::ONE_THREAD;
         Ok(())
     }
@@ -214,7 +217,7 @@ impl Model {
         }
         for timer in self.timers.iter_mut().flat_map(|list| &mut list.timers) {
             timer.notify_tid = new_of(timer.notify_tid);
-            timer.clock_id = clock_with_tid(timer.clock_id, new_of);
+            timer.clock_id = clock_with_id(timer.clock_id, new_of);
         }
         for waiter in self.waiters.iter_mut().flatten() {
             waiter.tid = new_of(waiter.tid);
@@ -283,23 +286,26 @@ impl Queue {
     }
 }
 
-/// The clock of the CPU time of another thread, where it is that of a thread: the thread's id is
-/// in the clock's, as clock_getcpuclockid(3) makes it.
-fn clock_with_tid(clock_id: i32, new_of: impl Fn(i32) -> i32) -> i32 {
+/// The clock of the same CPU time after the ids have changed: that of one thread or process has its
+/// id in it, as clock_getcpuclockid(3) makes it.
+fn clock_with_id(clock_id: i32, new_of: impl Fn(i32) -> i32) -> i32 {
     const PER_THREAD: i32 = 4;
     const WHICH: i32 = 3;
-    let tid = !(clock_id >> 3);
+    let id = !(clock_id >> 3);
     // Not negative: no such clock. The last of the four is the kind of a file descriptor's clock.
-    if clock_id >= 0 || clock_id & PER_THREAD == 0 || clock_id & WHICH == WHICH || tid == 0 {
+    if clock_id >= 0 || clock_id & WHICH == WHICH || id == 0 {
         return clock_id;
     }
-    (!new_of(tid) << 3) | (clock_id & (PER_THREAD | WHICH))
+    (!new_of(id) << 3) | (clock_id & (PER_THREAD | WHICH))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{AltStack, Queue, QueuedSignal, ThreadInfo};
+    use crate::{
+        AltStack, Queue, QueuedSignal, ThreadInfo, TimerModel, TimerNotify, Timers, Waiter,
+        WaitsFor,
+    };
 
     fn thread(tid: i32) -> ThreadModel {
         ThreadModel {
@@ -416,12 +422,127 @@ mod tests {
     }
 
     #[test]
-    fn other_thread_ids_go_into_timers_and_clocks() {
+    fn other_ids_go_into_timers_clocks_and_waiters() {
         // What clock_getcpuclockid(3) and pthread_getcpuclockid(3) make of the ids.
-        let (of_thread, of_process) = ((!6 << 3) | 6, (!6 << 3) | 2);
-        assert_eq!(clock_with_tid(of_thread, |tid| tid + 1), (!7 << 3) | 6);
-        for clock_id in [of_process, 0, 1, 11, -2, -6] {
-            assert_eq!(clock_with_tid(clock_id, |tid| tid + 1), clock_id);
+        let (of_thread, of_process) = ((!6 << 3) | 6, (!5 << 3) | 2);
+        let mut model = model(&[5, 6]);
+        model.timers = Some(Timers {
+            next_timer_id: 2,
+            timers: vec![timer(0, TimerState::Armed), timer(1, TimerState::Armed)],
+        });
+        let waiter = |tid| Waiter {
+            tid,
+            waits_for: WaitsFor::Process(6),
+            options: 4,
+        };
+        model.waiters = Some(vec![waiter(5), waiter(6)]);
+        let timers = &mut model.timers.as_mut().unwrap().timers;
+        (timers[0].clock_id, timers[0].notify_tid) = (of_thread, 6);
+        timers[0].notify = TimerNotify::ThreadId;
+        timers[1].clock_id = of_process;
+        model.remap_tids(&[(5, 9), (6, 8)].into()).unwrap();
+        let timers = &model.timers.as_ref().unwrap().timers;
+        assert_eq!(
+            (timers[0].clock_id, timers[0].notify_tid),
+            ((!8 << 3) | 6, 8)
+        );
+        assert_eq!(
+            (timers[1].clock_id, timers[1].notify_tid),
+            ((!9 << 3) | 2, 0)
+        );
+        // The ids of children are no threads of the process.
+        assert_eq!(model.waiters, Some(vec![waiter(8), waiter(9)]));
+        assert!(model.encode().is_ok());
+        // The clocks without an id, those of the caller, and one of a file descriptor.
+        for clock_id in [0, 1, 11, -2, -6, (!6 << 3) | 3] {
+            assert_eq!(clock_with_id(clock_id, |id| id + 1), clock_id);
         }
+    }
+
+    fn timer(timer_id: i32, state: TimerState) -> TimerModel {
+        TimerModel {
+            timer_id,
+            clock_id: 1,
+            notify: TimerNotify::Signal,
+            signo: 10,
+            sigval: 0,
+            notify_tid: 0,
+            state,
+            interval_ns: 20,
+            remaining_ns: 10,
+            expires_ns: None,
+            overrun: 4,
+            overrun_last: 2,
+        }
+    }
+
+    fn signal_of(timer_id: i32) -> QueuedSignal {
+        let mut signal = QueuedSignal::queued_by(SigNo::new(10).unwrap(), timer_id, 0, 0);
+        signal.siginfo[8..12].copy_from_slice(&(-2_i32).to_ne_bytes());
+        signal.timer_id = Some(timer_id);
+        signal
+    }
+
+    /// A model with two timers that are pending, one of them for the last time.
+    fn with_timers() -> Model {
+        let mut model = model(&[5]);
+        let mut last = timer(1, TimerState::Pending);
+        (last.interval_ns, last.remaining_ns, last.overrun) = (0, 0, -1);
+        model.timers = Some(Timers {
+            next_timer_id: 2,
+            timers: vec![timer(0, TimerState::Pending), last],
+        });
+        model.shared_pending = Some(Queue::of([signal_of(0), signal_of(1)]));
+        model
+    }
+
+    #[test]
+    fn the_signals_of_timers_go_with_the_timers_and_others_stay() {
+        let usr1 = SigNo::new(10).unwrap();
+        let sent = QueuedSignal::sent_by(usr1, 3, 0);
+        let mut alone = with_timers();
+        alone
+            .shared_pending
+            .as_mut()
+            .unwrap()
+            .set
+            .insert(SigNo::RTMIN);
+        let mut beside = with_timers();
+        beside.shared_pending = Some(Queue::of([signal_of(0), sent, signal_of(1)]));
+        assert_eq!(alone.drop_timers(), 2);
+        let queue = alone.shared_pending.as_ref().unwrap();
+        assert_eq!(queue.entries, []);
+        // A signal that is pending without an entry is none of a timer.
+        assert_eq!(queue.set, [SigNo::RTMIN].into_iter().collect());
+        assert_eq!(beside.drop_timers(), 2);
+        assert_eq!(beside.shared_pending, Some(Queue::of([sent])));
+        assert_eq!(beside.drop_timers(), 0);
+    }
+
+    #[test]
+    fn timers_without_their_queue_go_on_as_if_their_signals_had_been_taken() {
+        let mut model = with_timers();
+        model.keep(Parts::TIMERS);
+        let timers = &model.timers.as_ref().unwrap().timers;
+        let mut periodic = timer(0, TimerState::Armed);
+        (periodic.overrun, periodic.overrun_last) = (-1, 4);
+        assert_eq!(timers[0], periodic);
+        assert_eq!(timers[1].state, TimerState::Disarmed);
+        let snapshot = model.encode().unwrap();
+        assert_eq!(snapshot.record().check_restorable(), Ok(()));
+    }
+
+    #[test]
+    fn a_thread_that_is_kept_alone_does_not_lose_what_a_ptracer_holds() {
+        let mut model = with_timers();
+        let mut held = signal_of(0);
+        held.timer_id = None;
+        model.threads[0].inflight = Some(held);
+        model.threads[0].pending = Some(Queue::of([signal_of(1)]));
+        model.keep_thread(5).unwrap();
+        assert_eq!(model.threads[0].inflight, Some(held));
+        // Its timer is the process's.
+        assert_eq!(model.threads[0].pending, Some(Queue::default()));
+        assert_eq!(model.encode().unwrap().to_model(), model);
     }
 }

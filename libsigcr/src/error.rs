@@ -99,10 +99,11 @@ impl Refusal {
 /// What an errno of sigckpt(2) means.
 pub(crate) fn explain_checkpoint(errno: Errno) -> &'static str {
     match errno {
-        Errno::EAGAIN => "the process is executing a new program just now; try again",
+        Errno::EAGAIN => {
+            "the process is executing a new program or setting its timers just now; try again"
+        }
         Errno::EBUSY => {
-            "the target is not stopped, or a signal is on its way into a handler under a debugger; \
-             stop it first, or accept a running target with the LIVE flag"
+            "the target is not stopped; stop it first, or accept a running target with the LIVE flag"
         }
         Errno::EINVAL => {
             "a flag that this kernel does not know, or a process outside the caller's pid \
@@ -130,23 +131,29 @@ pub(crate) fn explain_restore(errno: Errno) -> &'static str {
     match errno {
         Errno::E2BIG => "the record is longer than the kernel takes; restore fewer queued signals",
         Errno::EAGAIN => {
-            "the queues would go over RLIMIT_SIGPENDING of the target's user, or the process is \
-             executing a new program just now; raise the limit, or try again"
+            "the queues or timers would go over RLIMIT_SIGPENDING of the target's user, or the \
+             process is executing a new program or has a timer that fires just now; raise the \
+             limit, or try again"
         }
         Errno::EBADMSG => "the record was changed after it was written; take a new one",
         Errno::EBUSY => {
-            "a thread of the target is not stopped, has a signal on its way under a debugger or a \
-             queue with a timer's signal, or another process shares the action table; stop it \
-             first, or consent to changing the shared table with the SHARED_SIGHAND flag"
+            "a thread of the target is not stopped or has a signal on its way under a debugger, a \
+             queue holds the signal of a timer that the record lacks, a timer has the id of another \
+             one in the record, or another process shares the action table; stop it first, restore \
+             the timers with the queues or neither, or consent to changing the shared table with \
+             the SHARED_SIGHAND flag"
         }
         Errno::EINVAL => {
             "the kernel finds the record malformed for this target: process-wide state for a \
              single thread, an altstack too small for this CPU, SIGCONT beside a stop signal, a \
-             process outside the caller's pid namespace, or an unknown flag; leave the section out"
+             clock that is not there, a process outside the caller's pid namespace, or an unknown \
+             flag; leave the section out"
         }
         Errno::EOPNOTSUPP => {
-            "this kernel does not know the record's version, architecture or one of its sections; \
-             boot a newer kernel, or leave the section out"
+            "the target has not exactly the timers of the record, which only the own process can \
+             be given, a timer measures another process, or this kernel does not know the record's \
+             version, architecture or one of its sections; leave the timers or the section out, or \
+             boot a newer kernel"
         }
         Errno::EPERM => {
             "no ptrace access to the target, a signal with a code that only the kernel may use, or \
@@ -154,8 +161,8 @@ pub(crate) fn explain_restore(errno: Errno) -> &'static str {
              CAP_SYS_PTRACE and CAP_CHECKPOINT_RESTORE, or leave the section out"
         }
         Errno::ESRCH => {
-            "the process is gone or is going, or lacks a thread that the record names; map the \
-             record's thread ids to those of the target"
+            "the process is gone or is going, or lacks a thread or a signalfd that the record names; \
+             map the record's thread ids to those of the target, or leave the signalfds out"
         }
         _ => explain_common(errno),
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 
-//! Checkpoint and restore the signal state of a process: actions, masks, alternate stacks, queues.
+//! Checkpoint and restore the signal state of a process: actions, masks, stacks, queues, timers.
 //!
 //! The kernel's part is two system calls, sigckpt(2) and sigrestore(2). The first writes a *record*
 //! of the signal state of the process behind a pidfd, the second puts a record into effect, wholly
@@ -53,7 +53,7 @@
 //!
 //! # What this crate does not do
 //!
-//! - It does not checkpoint a whole process: no memory, no registers, no open files, no timers.
+//! - It does not checkpoint a whole process: no memory, no registers, no open files.
 //! - It does not make up for a kernel without the calls: [`checkpoint()`] then fails with
 //!   [`Errno::ENOSYS`], and [`status()`] says so beforehand.
 //! - It does not stop a process behind the caller's back; see [`stop`] for doing it.
