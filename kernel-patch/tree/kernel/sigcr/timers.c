@@ -198,15 +198,14 @@ int sigcr_timer_quiesce(struct k_itimer *timer, bool *was_running)
 	*was_running = false;
 	if (!spin_trylock(&timer->it_lock))
 		return -EAGAIN;
-	if (!posixtimer_valid(timer)) {
+	if (!posixtimer_valid(timer))
 		ret = -ESRCH;
-	} else if (!is_cpu_timer(timer)) {
+	else if (!is_cpu_timer(timer))
 		ret = timer->kclock->timer_try_to_cancel(timer);
-	} else if (!list_empty(&timer->it.cpu.elist)) {
+	else if (!list_empty(&timer->it.cpu.elist))
 		ret = -EAGAIN;
-	} else {
+	else
 		ret = cpu_timer_dequeue(&timer->it.cpu);
-	}
 	spin_unlock(&timer->it_lock);
 	*was_running = ret > 0;
 	return ret == -1 ? -EAGAIN : min(ret, 0);

@@ -75,8 +75,8 @@ impl Target {
             _ => {
                 // CAST: As `pidfd_get_task()` does; a negative number is no open file.
                 // SAFETY: `flags` is valid for a write.
-                let pid =
-                    from_err_ptr(unsafe { bindings::pidfd_get_pid(pidfd as c_uint, &mut flags) })?;
+                let pid = unsafe { bindings::pidfd_get_pid(pidfd as c_uint, &mut flags) };
+                let pid = from_err_ptr(pid)?;
                 let scope = if flags & PIDFD_THREAD != 0 {
                     Scope::Thread
                 } else {

@@ -187,8 +187,8 @@ impl<'g> ThreadRef<'g> {
     /// Whether the thread is frozen by a version 2 cgroup.
     pub fn is_frozen(self) -> bool {
         // SAFETY: As in `is_stopped()`.
-        self.jobctl() & bindings::JOBCTL_TRAP_FREEZE as usize != 0
-            && unsafe { bindings::cgroup_task_frozen(self.task.as_ptr()) }
+        let frozen = unsafe { bindings::cgroup_task_frozen(self.task.as_ptr()) };
+        frozen && self.jobctl() & bindings::JOBCTL_TRAP_FREEZE as usize != 0
     }
 
     fn jobctl(self) -> usize {
