@@ -5,9 +5,25 @@
 //! They were written on x86-64, and other architectures refuse them.
 #![cfg(target_arch = "x86_64")]
 
-#[allow(dead_code, unreachable_pub)]
-#[path = "../examples/golden/main.rs"]
-mod golden;
+#[allow(dead_code)]
+#[path = "../examples/golden/records.rs"]
+mod records;
+#[path = "../examples/golden/timers.rs"]
+mod timers;
+
+mod golden {
+    use super::*;
+    pub(crate) use records::{bad_name, newer};
+    use sigcr::Model;
+
+    pub(crate) fn good() -> Vec<(&'static str, Model)> {
+        records::good().into_iter().chain(timers::good()).collect()
+    }
+
+    pub(crate) fn bad() -> Vec<(Vec<u8>, Refusal)> {
+        records::bad().into_iter().chain(timers::bad()).collect()
+    }
+}
 
 use std::{collections::BTreeSet, fs, path::PathBuf};
 

@@ -8,7 +8,7 @@ use sigcr::{
     TimerNotify, TimerState, Timers, Waiter, WaitsFor,
 };
 
-use super::{idle, put, signo};
+use super::records::{idle, put, signo};
 
 /// The records that decode, with what they decode to.
 pub(crate) fn good() -> Vec<(&'static str, Model)> {
