@@ -2,6 +2,8 @@
 
 //! What differs between the signal state in two records, in words.
 
+mod timers;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use sigcr::{Action, ActionFlags, Handler, Model, Queue, QueuedSignal, SigSet, ThreadModel};
@@ -19,7 +21,7 @@ pub(crate) fn differences(a: &Model, b: &Model) -> Vec<String> {
     compare_actions(&mut lines, a.actions.as_deref(), b.actions.as_deref());
     let (queue_a, queue_b) = (a.shared_pending.as_ref(), b.shared_pending.as_ref());
     compare_queues(&mut lines, "pending to the process", queue_a, queue_b);
-    compare_timers(&mut lines, a, b);
+    timers::compare_all(&mut lines, a, b);
     let by_tid = |model: &Model| -> BTreeMap<i32, ThreadModel> {
         let threads = model.threads.iter();
         threads.map(|thread| (thread.tid, thread.clone())).collect()
@@ -88,89 +90,6 @@ fn compare<T: PartialEq>(
     if a != b {
         lines.push(format!("{what}: {} -> {}", words(a), words(b)));
     }
-}
-
-/// Compares timers and signalfds. How much time is left is no difference: time passes.
-fn compare_timers(lines: &mut Vec<String>, a: &Model, b: &Model) {
-    let itimers = |model: &Model| {
-        let itimers = model.itimers?;
-        let known = [itimers.real, itimers.virt, itimers.prof].map(|itimer| {
-            let runs = itimer.remaining_ns != 0;
-            (runs, itimer.interval_ns)
-        });
-        Some((known, itimers.real_expired))
-    };
-    compare(
-        lines,
-        "interval timers",
-        (&itimers(a), &itimers(b)),
-        |itimers| match itimers {
-            None => ABSENT.to_owned(),
-            Some((known, expired)) => {
-                let words = known.iter().zip(["real", "virtual", "prof"]);
-                let mut words: Vec<_> = words
-                    .filter(|((runs, _), _)| *runs)
-                    .map(|((_, interval_ns), name)| match interval_ns {
-                        0 => name.to_owned(),
-                        _ => format!("{name} every {}", text::time(*interval_ns)),
-                    })
-                    .collect();
-                if *expired {
-                    words.push("real has expired".to_owned());
-                }
-                match words.is_empty() {
-                    true => "none".to_owned(),
-                    false => words.join(", "),
-                }
-            }
-        },
-    );
-    let timers = |model: &Model| {
-        let mut timers = model.timers.clone()?;
-        for timer in &mut timers.timers {
-            timer.remaining_ns = timer.remaining_ns.min(1);
-        }
-        Some(timers)
-    };
-    match (timers(a), timers(b)) {
-        (Some(a), Some(b)) => {
-            let by_id = |timers: &sigcr::Timers| -> BTreeMap<i32, sigcr::TimerModel> {
-                let timers = timers.timers.iter();
-                timers
-                    .map(|timer| (timer.timer_id, timer.clone()))
-                    .collect()
-            };
-            let (a, b) = (by_id(&a), by_id(&b));
-            let ids: BTreeSet<_> = a.keys().chain(b.keys()).collect();
-            for id in ids {
-                let what = format!("timer {id}");
-                compare(
-                    lines,
-                    &what,
-                    (&a.get(id), &b.get(id)),
-                    |timer| match timer {
-                        None => "none".to_owned(),
-                        Some(timer) => format!("{timer:?}"),
-                    },
-                );
-            }
-        }
-        (a, b) => compare(lines, "timers", (&a, &b), |timers| match timers {
-            None => ABSENT.to_owned(),
-            Some(timers) => text::count(timers.timers.len(), "timer"),
-        }),
-    }
-    let fds = (&a.signalfds, &b.signalfds);
-    compare(lines, "signalfds", fds, |signalfds| {
-        let list = signalfds.iter().flatten();
-        let words: Vec<_> = list
-            .map(|signalfd| format!("{} ({})", signalfd.fd, text::sigset(signalfd.mask)))
-            .collect();
-        match words.is_empty() {
-            true => "none".to_owned(),
-            false => words.join(", "),
-        }
-    });
 }
 
 const ABSENT: &str = "not in the record";

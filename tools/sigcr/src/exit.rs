@@ -6,6 +6,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use sigcr::record::Refusal;
 use sigcr::{Errno, Error, Status};
 
 /// The exit codes; [`EXIT_CODES`] says the same to the user.
@@ -129,8 +130,10 @@ fn exit_of_errno(call: &str, errno: Errno) -> Exit {
 
 /// The options of this program that are the remedy, where there are any.
 fn hint(error: &Error) -> Option<&'static str> {
-    let Error::Call { call, errno, .. } = error else {
-        return None;
+    let (call, errno) = match error {
+        Error::Call { call, errno, .. } => (call, errno),
+        Error::Refused(refusal) => return hint_of_refusal(refusal),
+        _ => return None,
     };
     match (*call, *errno) {
         ("sigckpt", Errno::EBUSY) => {
@@ -153,6 +156,19 @@ fn hint(error: &Error) -> Option<&'static str> {
         ("pidfd_open", Errno::EINVAL | Errno::ENOENT) => {
             Some("for one thread alone there is --thread of checkpoint and restore")
         }
+        _ => None,
+    }
+}
+
+/// The options that make a record restorable which can only be read.
+fn hint_of_refusal(refusal: &Refusal) -> Option<&'static str> {
+    match refusal {
+        Refusal::InFlight { .. } => {
+            Some("use --requeue-in-flight, or leave the signal out with --without in-flight")
+        }
+        Refusal::TimerMissing { .. }
+        | Refusal::TimerEntryMismatch { .. }
+        | Refusal::TimerEntryCount { .. } => Some("use --without timers"),
         _ => None,
     }
 }
@@ -237,6 +253,8 @@ mod tests {
         assert!(words.contains("--shared-sighand"), "{words}");
         let words = call("sigrestore", Errno::ESRCH).to_string();
         assert!(words.contains("--remap"), "{words}");
+        let words = call("sigrestore", Errno::EOPNOTSUPP).to_string();
+        assert!(words.contains("--without timers"), "{words}");
     }
 
     #[test]

@@ -266,6 +266,7 @@ fn blocked_words(thread: &ThreadModel) -> Told {
             for (is_so, what) in [
                 (state.trace_stop, "(in a ptrace stop)"),
                 (state.traced && !state.trace_stop, "(ptraced)"),
+                (state.group_stop, "(stopped)"),
                 (state.frozen, "(frozen)"),
             ] {
                 if is_so {

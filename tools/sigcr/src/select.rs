@@ -31,19 +31,24 @@ pub(crate) enum Kind {
     InFlight,
 }
 
-/// Keeps the kinds of `only` if there are any, and takes those of `without` away.
+/// Keeps the kinds of `only` if there are any, and takes those of `without` away. Returns how many
+/// signals have gone out of queues that are kept, because their timers have.
 ///
 /// # Errors
 ///
 /// Nothing is left to restore.
-pub(crate) fn keep(model: &mut Model, only: &[Kind], without: &[Kind]) -> Result<(), Failure> {
+pub(crate) fn keep(model: &mut Model, only: &[Kind], without: &[Kind]) -> Result<usize, Failure> {
     let union = |kinds: &[Kind]| -> Parts { kinds.iter().map(|kind| kind.part()).collect() };
     let mut parts = match only {
         [] => Parts::all(),
         only => union(only),
     };
     parts.remove(union(without));
-    model.keep(parts);
+    model.keep(parts | Parts::TIMERS);
+    let gone_count = match parts.contains(Parts::TIMERS) {
+        true => 0,
+        false => model.drop_timers(),
+    };
     if !has_something(model) {
         return Err(Failure::Misfit(
             "the record holds nothing of what is to be restored; see what it holds with `sigcr \
@@ -51,7 +56,7 @@ pub(crate) fn keep(model: &mut Model, only: &[Kind], without: &[Kind]) -> Result
                 .to_owned(),
         ));
     }
-    Ok(())
+    Ok(gone_count)
 }
 
 /// Gives the record's threads the ids of the target in the way that `remap` says, and checks that
@@ -181,7 +186,7 @@ fn list(tids: &[i32]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use sigcr::{AltStack, Queue, ThreadInfo, ThreadModel};
+    use sigcr::{AltStack, Itimers, Queue, QueuedSignal, SigNo, ThreadInfo, ThreadModel, Timers};
 
     use super::*;
     use crate::exit::Exit;
@@ -221,6 +226,45 @@ mod tests {
         keep(&mut without, &[], &[Kind::Altstack, Kind::SharedPending]).unwrap();
         assert!(without.actions.is_some() && without.shared_pending.is_none());
         assert!(without.threads[0].altstack.is_none() && without.threads[0].pending.is_some());
+    }
+
+    #[test]
+    fn each_kind_is_kept_alone_and_the_signals_of_timers_are_counted() {
+        let mut full = model(&[5]);
+        full.itimers = Some(Itimers::default());
+        full.timers = Some(Timers::default());
+        full.signalfds = Some(Vec::new());
+        let sent = QueuedSignal::sent_by(SigNo::RTMIN, 1, 0);
+        let mut of_timer = sent;
+        of_timer.timer_id = Some(3);
+        full.shared_pending = Some(Queue::of([sent, of_timer, of_timer]));
+        full.threads[0].inflight = Some(sent);
+        let what_is_left = |kind| {
+            let mut model = full.clone();
+            assert_eq!(
+                keep(&mut model, &[kind], &[]).unwrap_or(0) > 0,
+                kind == Kind::SharedPending
+            );
+            [
+                model.itimers.is_some(),
+                model.timers.is_some(),
+                model.signalfds.is_some(),
+                model.threads.iter().any(|thread| thread.inflight.is_some()),
+            ]
+        };
+        for (index, kind) in [Kind::Itimers, Kind::Timers, Kind::Signalfds, Kind::InFlight]
+            .into_iter()
+            .enumerate()
+        {
+            let mut expected = [false; 4];
+            expected[index] = true;
+            assert_eq!(what_is_left(kind), expected, "{kind:?}");
+        }
+        assert_eq!(what_is_left(Kind::SharedPending), [false; 4]);
+        let gone_count = keep(&mut full, &[], &[Kind::Timers]).unwrap();
+        assert_eq!(gone_count, 2);
+        assert_eq!(full.shared_pending, Some(Queue::of([sent])));
+        assert!(full.itimers.is_some() && full.timers.is_none());
     }
 
     #[test]

@@ -22,8 +22,8 @@ pub(crate) enum Source {
 }
 
 impl Source {
-    /// Gets the record. A process is not stopped for it.
-    pub(crate) fn load(&self) -> Result<Snapshot, Failure> {
+    /// Gets the record. A process is not stopped for it; `more` says what else is taken of one.
+    pub(crate) fn load(&self, more: CheckpointFlags) -> Result<Snapshot, Failure> {
         match self {
             Source::File(path) => read(path),
             Source::Process(pid) => {
@@ -31,7 +31,7 @@ impl Source {
                 target::require_calls()?;
                 Ok(sigcr::checkpoint(
                     Target::from(&pidfd),
-                    CheckpointFlags::LIVE,
+                    CheckpointFlags::LIVE | more,
                 )?)
             }
         }

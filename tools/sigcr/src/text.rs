@@ -4,7 +4,7 @@
 
 use std::fmt::Display;
 
-use sigcr::{ActionFlags, SigNo, SigSet};
+use sigcr::{ActionFlags, SigNo, SigSet, TimerNotify};
 
 /// The columns that a line should fit into.
 const WIDTH: usize = 80;
@@ -127,6 +127,25 @@ pub(crate) fn time(time_ns: u64) -> String {
         "{whole}{} {unit}",
         part.trim_end_matches('0').trim_end_matches('.')
     )
+}
+
+/// The period of a timer behind its state; nothing if it has none.
+pub(crate) fn period(interval_ns: u64) -> String {
+    match interval_ns {
+        0 => String::new(),
+        _ => format!(", every {}", time(interval_ns)),
+    }
+}
+
+/// Which signal a timer sends, and to whom if that is not the process.
+pub(crate) fn notification(notify: TimerNotify, signo: u32, notify_tid: i32) -> String {
+    let name = signal_name(signo);
+    match (notify, notify_tid) {
+        (TimerNotify::None, _) => "nobody".to_owned(),
+        (TimerNotify::ThreadId, 0) => format!("{name} to a thread that is gone"),
+        (TimerNotify::ThreadId, tid) => format!("{name} to thread {tid}"),
+        (TimerNotify::Signal | TimerNotify::Thread, _) => name,
+    }
 }
 
 /// The name of a clock, by its number in `<linux/time.h>`.

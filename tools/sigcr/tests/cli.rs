@@ -50,7 +50,31 @@ fn a_thread_is_shown_as_a_table() {
 fn timers_signalfds_and_waiters_are_shown_as_tables() {
     let files = Files::new();
     let record = files.record("timers", &records::timers());
-    assert_eq!(sigcr(&["show", &record]).out(0), expected("timers.txt"));
+    let shown = sigcr(&["show", &record]).out(0);
+    assert_eq!(shown, expected("timers.txt"));
+    let widest = shown.lines().map(str::len).max();
+    assert!(widest <= Some(80), "{widest:?} columns");
+}
+
+#[test]
+fn a_process_without_timers_is_told_from_a_record_without_them() {
+    let files = Files::new();
+    let mut model = records::idle(5);
+    let lines = |model: &Model| {
+        let shown = sigcr(&["show", &files.record("record", model)]).out(0);
+        let lines = shown.lines().filter(|line| line.contains("TIMERS"));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let told = |what: &str| {
+        [
+            format!("INTERVAL TIMERS  {what}"),
+            format!("TIMERS  {what}"),
+        ]
+    };
+    assert_eq!(lines(&model), told("not in the record"));
+    model.itimers = Some(sigcr::Itimers::default());
+    model.timers = Some(sigcr::Timers::default());
+    assert_eq!(lines(&model), told("none"));
 }
 
 #[test]
@@ -115,9 +139,9 @@ fn timers_that_differ_are_told_and_time_that_passes_is_not() {
     changed.threads[0].inflight = None;
     let words = diff(&changed).out(1);
     for what in [
-        "interval timers: ",
-        "timer 0: ",
-        "signalfds: 70",
+        "interval timers: in the record -> not in the record",
+        "period of timer 0: 20 ms -> 5 ns",
+        "signalfd 70: SIGUSR1 SIGTERM -> none",
         "parent's death to thread 5: SIGKILL -> none",
         "held by a ptracer of thread 5: SIGINT",
     ] {
@@ -416,10 +440,39 @@ fn a_record_that_cannot_be_restored_is_refused_before_the_target_is_touched() {
     );
     let bad = files.bytes("bad", b"no record");
     assert_eq!(sigcr(&["restore", &own, &bad]).code, Some(1));
+    // One that can be read and not restored is told with the options that help.
+    let timers = files.record("timers", &records::timers());
+    let words = sigcr(&["restore", &own, &timers]).err(1);
+    assert!(
+        words.contains("--requeue-in-flight") && words.contains("--without in-flight"),
+        "{words}"
+    );
+    let mut model = records::timers();
+    model.timers.as_mut().unwrap().timers.clear();
+    let lost = files.record("lost", &model);
+    let ran = sigcr(&["restore", "--requeue-in-flight", &own, &lost]);
+    assert!(ran.err(1).contains("--without timers"), "{ran:?}");
     assert_eq!(
         sigcr(&["restore", &own, &files.path("missing")]).code,
         Some(6)
     );
+}
+
+#[test]
+fn signals_that_go_with_their_timers_are_told() {
+    let files = Files::new();
+    let record = files.record("timers", &records::timers());
+    let mut child = Command::new("true").spawn().unwrap();
+    child.wait().unwrap();
+    let pid = child.id().to_string();
+    let ran = |options: &[&str]| {
+        let target = [&pid[..], &record];
+        sigcr(&[&["restore", "--requeue-in-flight"], options, &target].concat()).err(5)
+    };
+    let told = "left out 1 signal of timers";
+    assert!(ran(&["--without", "timers"]).contains(told));
+    assert!(!ran(&["--without", "shared-pending,timers"]).contains(told));
+    assert!(!ran(&[]).contains(told));
 }
 
 #[test]

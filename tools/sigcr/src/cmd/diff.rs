@@ -4,7 +4,7 @@
 
 use std::io::Write;
 
-use sigcr::Model;
+use sigcr::{CheckpointFlags, Model};
 
 use crate::cli::DiffArgs;
 use crate::compare;
@@ -41,7 +41,7 @@ pub(crate) fn run(args: &DiffArgs, out: &mut dyn Write) -> Result<Exit, Failure>
 }
 
 fn load(source: &Source) -> Result<Model, Failure> {
-    match source.load() {
+    match source.load(CheckpointFlags::empty()) {
         Ok(snapshot) => Ok(snapshot.to_model()),
         Err(failure) => Err(Failure::Incomparable(Box::new(failure))),
     }

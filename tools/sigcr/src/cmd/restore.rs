@@ -11,13 +11,26 @@ use crate::exit::{Exit, Failure};
 use crate::select;
 use crate::source;
 use crate::target::{require_calls, Target};
+use crate::text;
 
 pub(crate) fn run(args: &RestoreArgs, _out: &mut dyn Write) -> Result<Exit, Failure> {
     let mut model = source::read(&args.file)?.to_model();
     if args.requeue_in_flight {
         model.requeue_inflight();
     }
-    select::keep(&mut model, &args.only, &args.without)?;
+    let gone_count = select::keep(&mut model, &args.only, &args.without)?;
+    if gone_count > 0 {
+        let signals = text::count(gone_count, "signal");
+        eprintln!("sigcr: left out {signals} of timers that are left out");
+    }
+    if !args.thread {
+        // Before the target is touched; of a single thread it is not yet known which one.
+        let snapshot = model.encode().map_err(Error::Refused)?;
+        snapshot
+            .record()
+            .check_restorable()
+            .map_err(Error::Refused)?;
+    }
 
     let target = Target::open(args.pid, args.thread)?;
     require_calls()?;

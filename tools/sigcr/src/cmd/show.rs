@@ -4,6 +4,8 @@
 
 use std::io::Write;
 
+use sigcr::CheckpointFlags;
+
 use crate::cli::ShowArgs;
 use crate::exit::{Exit, Failure};
 use crate::paint::Paint;
@@ -12,7 +14,7 @@ use crate::render_proc;
 use crate::render_text::{self, Look};
 
 pub(crate) fn run(args: &ShowArgs, out: &mut dyn Write) -> Result<Exit, Failure> {
-    let snapshot = args.source.load()?;
+    let snapshot = args.source.load(CheckpointFlags::WAITERS)?;
     if args.json {
         render_json::write(out, &snapshot)?;
     } else if args.as_proc {

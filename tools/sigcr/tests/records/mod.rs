@@ -168,7 +168,7 @@ pub(crate) fn timers() -> Model {
         overrun_last: 0,
     };
     let mut pending = timer(1, 7, "SIGUSR2", TimerState::Pending);
-    pending.overrun = 41;
+    (pending.overrun, pending.overrun_last) = (41, 7);
     let mut absolute = timer(2, 0, "SIGRTMIN+3", TimerState::Armed);
     absolute.expires_ns = Some(1_900_000_000_500_000_000);
     (absolute.notify, absolute.notify_tid) = (TimerNotify::ThreadId, 5);
@@ -180,6 +180,14 @@ pub(crate) fn timers() -> Model {
     entry.siginfo[8..12].copy_from_slice(&(-2_i32).to_ne_bytes());
     entry.timer_id = Some(1);
     let mut model = idle(5);
+    model.process = Some(ProcessInfo {
+        timer_ids: true,
+        autoreap: true,
+        exit_signo: Some(signo("SIGUSR1")),
+        rlimit_sigpending_count: u64::MAX,
+        start_boottime_ns: 1_000_000_000,
+        ..ProcessInfo::default()
+    });
     model.shared_pending = Some(Queue::of([entry]));
     model.itimers = Some(Itimers {
         real: Itimer {
@@ -213,6 +221,8 @@ pub(crate) fn timers() -> Model {
         pdeath_signo: Some(signo("SIGKILL")),
         traced: true,
         trace_stop: true,
+        group_stop: true,
+        frozen: true,
         ..ThreadInfo::default()
     });
     model.threads[0].inflight = Some(QueuedSignal::sent_by(signo("SIGINT"), 77, 1000));
