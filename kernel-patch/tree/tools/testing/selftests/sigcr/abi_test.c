@@ -106,13 +106,6 @@ TEST_F(self, version_1_is_the_newest_and_the_only_one)
 	}
 }
 
-TEST_F(self, waiters_are_not_supported_yet)
-{
-	EXPECT_EQ(-EOPNOTSUPP, sigckpt(SELF, NULL, 0, SIGCKPT_WAITERS));
-	EXPECT_EQ(-EOPNOTSUPP, sigckpt(SELF, NULL, 0,
-				       SIGCKPT_WAITERS | SIGCKPT_LIVE));
-}
-
 /* (1) (2) */
 TEST_F(self, needed_length_is_returned_for_null_and_is_enough)
 {
@@ -250,7 +243,7 @@ TEST_F(self, first_fault_in_the_order_of_checks_wins_in_sigckpt)
 	EXPECT_EQ(-EINVAL, sigckpt(NOT_A_FD, NULL, 0,
 				   SIGCKPT_QUERY | version_2));
 	EXPECT_EQ(-EOPNOTSUPP, sigckpt(NOT_A_FD, NULL, 0, version_2));
-	EXPECT_EQ(-EOPNOTSUPP, sigckpt(NOT_A_FD, NULL, 0, SIGCKPT_WAITERS));
+	EXPECT_EQ(-EBADF, sigckpt(NOT_A_FD, NULL, 0, SIGCKPT_WAITERS));
 	EXPECT_EQ(-EBADF, sigckpt(NOT_A_FD, NULL, 1, 0));
 	EXPECT_EQ(-EBADF, sigckpt(not_a_pidfd, self->page, 1, 0));
 	EXPECT_EQ(-ERANGE, sigckpt(SELF, NULL, 1, 0));

@@ -8,7 +8,7 @@
 
 #include "wrappers.h"
 #include "kselftest_harness.h"
-#include "record.h"
+#include "record_build.h"
 
 /* The tests also run in emulation, with every checker on. */
 #undef TEST_TIMEOUT_DEFAULT

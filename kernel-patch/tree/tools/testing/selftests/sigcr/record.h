@@ -22,7 +22,7 @@
 /* All signals that a thread can block. */
 #define ALL_SIGNALS (~(SET_OF(SIGKILL) | SET_OF(SIGSTOP)))
 
-#define RECORD_THREAD_COUNT_MAX 16
+#define RECORD_THREAD_COUNT_MAX 64
 /* Room for the longest record of a test: some 2000 entries. */
 #define RECORD_SIZE (256 * 1024)
 
@@ -32,6 +32,7 @@ struct record_thread {
 	const struct sigcr_thread *thread;
 	const struct sigcr_altstack *altstack;
 	const struct sigcr_pending *pending;
+	const struct sigcr_inflight *inflight;
 };
 
 /* A record in memory, and after record_parse() the places of its parts. */
@@ -42,6 +43,11 @@ struct record {
 	const struct sigcr_process *process;
 	const struct sigcr_actions *actions;
 	const struct sigcr_pending *shared;
+	const struct sigcr_itimers *itimers;
+	const struct sigcr_timers *timers;
+	const struct sigcr_signalfds *signalfds;
+	const struct sigcr_waiters *waiters;
+	__u32 last_type;	/* of the section that was filed last */
 	struct record_thread threads[RECORD_THREAD_COUNT_MAX];
 	int thread_count;
 };
@@ -124,6 +130,39 @@ static inline siginfo_t record_siginfo(const struct sigcr_pending *queue,
 	return info;
 }
 
+static inline const struct sigcr_timer *record_timer(const struct record *record,
+						     __u32 index)
+{
+	return record_entry(record->timers, record->timers->entries_off,
+			    record->timers->entry_len, index);
+}
+
+static inline const struct sigcr_timer *
+record_timer_of(const struct record *record, int timer_id)
+{
+	__u32 i;
+
+	for (i = 0; i < record->timers->entry_count; i++) {
+		if (record_timer(record, i)->timer_id == timer_id)
+			return record_timer(record, i);
+	}
+	return NULL;
+}
+
+static inline const struct sigcr_signalfd *
+record_signalfd(const struct record *record, __u32 index)
+{
+	return record_entry(record->signalfds, record->signalfds->entries_off,
+			    record->signalfds->entry_len, index);
+}
+
+static inline const struct sigcr_waiter *
+record_waiter(const struct record *record, __u32 index)
+{
+	return record_entry(record->waiters, record->waiters->entries_off,
+			    record->waiters->entry_len, index);
+}
+
 static inline struct record_thread *record_thread(struct record *record,
 						  int tid)
 {
@@ -203,75 +242,239 @@ static inline const char *check_actions(const struct sigcr_section *section)
 	return NULL;
 }
 
+/* What is wrong with the frame of a list that was first published so, or NULL. */
+static inline const char *check_list(const struct sigcr_section *section,
+				     __u32 head_len, __u32 entry_len)
+{
+	/* All lists begin alike; behind them only timers have something else. */
+	const struct sigcr_signalfds *list = (const void *)section;
+
+	if (list->entries_off != head_len || list->entry_len != entry_len ||
+	    section->len != head_len + (__u64)entry_len * list->entry_count)
+		return "list with wrong offsets or lengths";
+	return NULL;
+}
+
+static inline const char *check_itimers(const struct sigcr_itimers *itimers)
+{
+	if (itimers->section.len != SIGCR_ITIMERS_LEN_VER1 ||
+	    itimers->section.flags & ~SIGCR_ITIMERS_FLAGS)
+		return "malformed ITIMERS";
+	if (itimers->section.flags && (itimers->real.remaining_ns ||
+				       !itimers->real.interval_ns))
+		return "expired real timer that runs or is not periodic";
+	return NULL;
+}
+
+static inline const char *check_timer(const struct sigcr_timer *timer)
+{
+	const __u32 states = SIGCR_TIMER_ARMED | SIGCR_TIMER_PENDING |
+			     SIGCR_TIMER_IGNORED;
+	__u32 state = timer->flags & states;
+
+	if (timer->flags & ~SIGCR_TIMER_FLAGS || state & (state - 1))
+		return "timer in no state or in two";
+	if (timer->notify != SIGEV_NONE &&
+	    (timer->signo < 1 || timer->signo > SIGCR_SIGNO_MAX))
+		return "timer without a signal";
+	if (timer->notify_tid && timer->notify != SIGEV_THREAD_ID)
+		return "thread of a timer that signals none";
+	if (!state && (timer->remaining_ns || timer->interval_ns))
+		return "timer that does not run but has a time";
+	if (timer->flags & SIGCR_TIMER_ABSTIME ?
+	    !(timer->flags & SIGCR_TIMER_ARMED) : !!timer->expires_ns)
+		return "time of expiry of a timer that has none";
+	if (timer->overrun < -1 || timer->overrun_last < -1)
+		return "impossible overrun";
+	return NULL;
+}
+
+static inline const char *check_timers(struct record *record)
+{
+	const char *fault = check_list(&record->timers->section,
+				       SIGCR_TIMERS_LEN_VER1,
+				       SIGCR_TIMER_LEN_VER1);
+	int last = -1;
+	__u32 i;
+
+	for (i = 0; !fault && i < record->timers->entry_count; i++) {
+		const struct sigcr_timer *timer = record_timer(record, i);
+
+		if (timer->timer_id <= last)
+			return "timers not in the order of ids";
+		last = timer->timer_id;
+		fault = check_timer(timer);
+	}
+	return fault;
+}
+
+static inline const char *check_signalfds(struct record *record)
+{
+	const struct sigcr_signalfds *list = record->signalfds;
+	const char *fault = check_list(&list->section, SIGCR_SIGNALFDS_LEN_VER1,
+				       SIGCR_SIGNALFD_LEN_VER1);
+	int last = -1;
+	__u32 i;
+
+	if (!fault && (!list->entry_count || list->reserved))
+		return "SIGNALFDS without any";
+	for (i = 0; !fault && i < list->entry_count; i++) {
+		const struct sigcr_signalfd *entry = record_signalfd(record, i);
+
+		if (entry->fd <= last || entry->mask & ~ALL_SIGNALS)
+			return "signalfds out of order, or with a wrong mask";
+		last = entry->fd;
+	}
+	return fault;
+}
+
+static inline const char *check_waiters(struct record *record)
+{
+	const struct sigcr_waiters *list = record->waiters;
+	const char *fault = check_list(&list->section, SIGCR_WAITERS_LEN_VER1,
+				       SIGCR_WAITER_LEN_VER1);
+	int last = 0;
+	__u32 i;
+
+	for (i = 0; !fault && i < list->entry_count; i++) {
+		const struct sigcr_waiter *waiter = record_waiter(record, i);
+
+		if (waiter->tid < last || waiter->id_type > SIGCR_WAIT_PGID)
+			return "waiters out of order, or for what is unknown";
+		last = waiter->tid;
+	}
+	return fault;
+}
+
 /* Files one section of a thread; what is wrong, or NULL. */
 static inline const char *file_thread(struct record *record,
 				      const struct sigcr_section *section)
 {
 	struct record_thread *thread = &record->threads[record->thread_count];
+	/* The tid follows the head in each of them. */
+	__s32 tid = *(const __s32 *)(section + 1);
 
 	if (section->type == SIGCR_SECTION_THREAD) {
-		const struct sigcr_thread *head = (const void *)section;
-
 		if (record->thread_count == RECORD_THREAD_COUNT_MAX)
 			return "more threads than a test has";
-		if (section->len != SIGCR_THREAD_LEN_VER1 || head->reserved ||
-		    section->flags & ~SIGCR_THREAD_FLAGS || head->tid <= 0)
+		if (section->len != SIGCR_THREAD_LEN_VER1 ||
+		    section->flags & ~SIGCR_THREAD_FLAGS || tid <= 0)
 			return "malformed THREAD";
-		if (record->thread_count && head->tid <= thread[-1].tid)
+		if (record->thread_count && tid <= thread[-1].tid)
 			return "threads not in the order of tids";
-		thread->tid = head->tid;
-		thread->thread = head;
+		thread->tid = tid;
+		thread->thread = (const void *)section;
 		record->thread_count++;
 		return NULL;
 	}
 	thread--;
-	if (!record->thread_count)
-		return "state of a thread before any THREAD";
-	if (section->flags)
-		return "flags of a section that has none";
-	if (section->type == SIGCR_SECTION_ALTSTACK) {
+	if (!record->thread_count || tid != thread->tid || section->flags)
+		return "state of a thread out of place, or with flags";
+	switch (section->type) {
+	case SIGCR_SECTION_ALTSTACK:
 		thread->altstack = (const void *)section;
-		if (section->len != SIGCR_ALTSTACK_LEN_VER1 ||
-		    thread->altstack->tid != thread->tid || thread->pending)
-			return "malformed ALTSTACK";
-		return NULL;
+		return section->len == SIGCR_ALTSTACK_LEN_VER1 ?
+		       NULL : "malformed ALTSTACK";
+	case SIGCR_SECTION_PENDING:
+		thread->pending = (const void *)section;
+		return check_queue(section);
+	default:
+		thread->inflight = (const void *)section;
+		return section->len == SIGCR_INFLIGHT_LEN_VER1 &&
+		       !thread->inflight->reserved ?
+		       NULL : "malformed INFLIGHT";
 	}
-	thread->pending = (const void *)section;
-	if (thread->pending->tid != thread->tid)
-		return "malformed PENDING";
-	return check_queue(section);
 }
 
 static inline const char *file_section(struct record *record,
 				       const struct sigcr_section *section)
 {
+	__u32 type = section->type & ~SIGCR_SECTION_MANDATORY;
+	__u32 last = record->last_type;
+	bool next_thread = section->type == SIGCR_SECTION_THREAD &&
+			   last < SIGCR_SECTION_WAITERS;
+
+	if (type <= last && !next_thread)
+		return "section twice or out of order";
+	record->last_type = type;
 	switch (section->type) {
 	case SIGCR_SECTION_PROCESS:
 		record->process = (const void *)section;
-		if (section->len != SIGCR_PROCESS_LEN_VER1 ||
-		    section->flags & ~SIGCR_PROCESS_FLAGS ||
-		    record->process->reserved || record->actions ||
-		    record->shared || record->thread_count)
-			return "malformed PROCESS";
-		return NULL;
+		return section->len == SIGCR_PROCESS_LEN_VER1 &&
+		       !(section->flags & ~SIGCR_PROCESS_FLAGS) ?
+		       NULL : "malformed PROCESS";
 	case SIGCR_SECTION_ACTIONS:
 		record->actions = (const void *)section;
-		if (section->flags || record->shared || record->thread_count)
-			return "malformed ACTIONS";
-		return check_actions(section);
+		return section->flags ? "malformed ACTIONS" :
+					check_actions(section);
 	case SIGCR_SECTION_SHARED_PENDING:
 		record->shared = (const void *)section;
-		if (section->flags || record->thread_count ||
-		    record->shared->tid)
-			return "malformed SHARED_PENDING";
-		return check_queue(section);
+		return section->flags || record->shared->tid ?
+		       "malformed SHARED_PENDING" : check_queue(section);
+	case SIGCR_SECTION_ITIMERS:
+		record->itimers = (const void *)section;
+		return check_itimers(record->itimers);
+	case SIGCR_SECTION_TIMERS:
+		record->timers = (const void *)section;
+		return section->flags ? "malformed TIMERS" :
+					check_timers(record);
+	case SIGCR_SECTION_SIGNALFDS:
+		record->signalfds = (const void *)section;
+		return section->flags ? "malformed SIGNALFDS" :
+					check_signalfds(record);
+	case SIGCR_SECTION_WAITERS:
+		record->waiters = (const void *)section;
+		return section->flags || record->waiters->reserved ?
+		       "malformed WAITERS" : check_waiters(record);
 	case SIGCR_SECTION_THREAD:
 	case SIGCR_SECTION_ALTSTACK:
 	case SIGCR_SECTION_PENDING:
+	case SIGCR_SECTION_INFLIGHT:
 		return file_thread(record, section);
 	default:
 		return "section of an unknown type";
 	}
+}
+
+/* How many entries of timers are in a queue; -1 if one has no such timer. */
+static inline int count_timer_entries(const struct record *record,
+				      const struct sigcr_pending *queue)
+{
+	int count = 0;
+	__u32 i;
+
+	for (i = 0; queue && i < queue->entry_count; i++) {
+		const struct sigcr_entry *entry = record_queued(queue, i);
+		const struct sigcr_timer *timer;
+
+		if (!(entry->flags & SIGCR_ENTRY_TIMER))
+			continue;
+		timer = record_timer_of(record, entry->timer_id);
+		if (!timer || !(timer->flags & SIGCR_TIMER_PENDING) ||
+		    timer->notify_tid != queue->tid ||
+		    record_siginfo(queue, i).si_code != SI_TIMER ||
+		    record_siginfo(queue, i).si_signo != (int)timer->signo)
+			return -1;
+		count++;
+	}
+	return count;
+}
+
+/* Whether the signals of timers and the timers that are pending belong together. */
+static inline const char *check_timer_entries(const struct record *record)
+{
+	int count = count_timer_entries(record, record->shared), more, i;
+
+	for (i = 0; count >= 0 && i < record->thread_count; i++) {
+		more = count_timer_entries(record, record->threads[i].pending);
+		count = more < 0 ? -1 : count + more;
+	}
+	if (count < 0)
+		return "entry of a timer that is not pending there";
+	for (i = 0; i < (int)record->timers->entry_count; i++)
+		count -= !!(record_timer(record, i)->flags &
+			    SIGCR_TIMER_PENDING);
+	return count ? "pending timers and their entries do not match" : NULL;
 }
 
 /* Whether the record is complete: every part of the kind of record it is. */
@@ -283,7 +486,9 @@ static inline const char *check_complete(const struct record *record)
 	int i;
 
 	if (one != !record->process || one != !record->actions ||
-	    one != !record->shared)
+	    one != !record->shared || one != !record->itimers ||
+	    one != !record->timers ||
+	    (one && (record->signalfds || record->waiters)))
 		return "process-wide sections missing or out of place";
 	if (!record->thread_count || (one && record->thread_count != 1))
 		return "wrong number of threads for the kind of record";
@@ -294,7 +499,8 @@ static inline const char *check_complete(const struct record *record)
 		__u32 flags = thread->thread->section.flags;
 
 		unstable |= flags & SIGCR_THREAD_UNSTABLE;
-		if (flags & listed_only && (thread->altstack || thread->pending))
+		if (flags & listed_only &&
+		    (thread->altstack || thread->pending || thread->inflight))
 			return "state of a thread that is only listed";
 		if (!(flags & listed_only) &&
 		    (!thread->altstack || !thread->pending))
@@ -302,7 +508,7 @@ static inline const char *check_complete(const struct record *record)
 	}
 	if (unstable != !!(record->header->flags & SIGCR_RECORD_UNSTABLE))
 		return "UNSTABLE flags that contradict each other";
-	return NULL;
+	return one ? NULL : check_timer_entries(record);
 }
 
 /*
@@ -375,176 +581,6 @@ static inline long record_restore(const struct record *record, int pidfd,
 				  unsigned int flags)
 {
 	return sigrestore(pidfd, record->bytes, record->len, flags);
-}
-
-static inline bool record_equal(const struct record *a, const struct record *b)
-{
-	return a->len && a->len == b->len &&
-	       !memcmp(a->bytes, b->bytes, a->len);
-}
-
-static inline void record_copy(struct record *to, const struct record *from)
-{
-	if (!to->bytes && !record_alloc(to))
-		abort();
-	memcpy(to->bytes, from->bytes, from->len);
-	to->len = from->len;
-}
-
-/* Makes of a record of thread @from one of thread @to. */
-static inline void record_rename(struct record *record, int from, int to)
-{
-	struct sigcr_header *header = (struct sigcr_header *)record->bytes;
-	size_t off = sizeof(*header);
-
-	if (header->tgid == from)
-		header->tgid = to;
-	while (off < record->len) {
-		struct sigcr_section *section = (void *)(record->bytes + off);
-		/* The tid follows the head in each section that has one. */
-		__s32 *tid = (__s32 *)(section + 1);
-
-		if ((section->type == SIGCR_SECTION_THREAD ||
-		     section->type == SIGCR_SECTION_ALTSTACK ||
-		     section->type == SIGCR_SECTION_PENDING) && *tid == from)
-			*tid = to;
-		off += section->len;
-	}
-	record_reseal(record);
-}
-
-/* Whether all is equal but what is only informational: PROCESS. */
-static inline bool record_state_equal(const struct record *a,
-				      const struct record *b)
-{
-	size_t off = sizeof(struct sigcr_header) + sizeof(struct sigcr_process);
-
-	return a->len == b->len && a->len > off &&
-	       !memcmp(a->bytes + off, b->bytes + off, a->len - off);
-}
-
-/* Starts a record without sections; record_seal() ends it. */
-static inline void record_begin(struct record *record, int tgid, __u32 flags)
-{
-	struct sigcr_header *header;
-
-	if (!record->bytes && !record_alloc(record))
-		abort();
-	memset(record->bytes, 0, RECORD_SIZE);
-	header = (void *)record->bytes;
-	header->magic = SIGCR_MAGIC;
-	header->version = SIGCR_VERSION;
-	header->header_len = sizeof(*header);
-	header->arch = RECORD_ARCH;
-	header->flags = flags;
-	header->thread_count = 1;
-	header->tgid = tgid;
-	record->len = sizeof(*header);
-}
-
-static inline void record_seal(struct record *record)
-{
-	struct sigcr_header *header = (struct sigcr_header *)record->bytes;
-
-	header->total_len = record->len;
-	record_reseal(record);
-}
-
-/* Appends a section of @len zero bytes behind its head, and counts it. */
-static inline void *record_add(struct record *record, __u32 type, size_t len)
-{
-	struct sigcr_header *header = (struct sigcr_header *)record->bytes;
-	struct sigcr_section *section;
-
-	if (record->len + len > RECORD_SIZE)
-		abort();
-	section = (void *)(record->bytes + record->len);
-	section->type = type;
-	section->len = len;
-	record->len += len;
-	header->section_count++;
-	return section;
-}
-
-static inline struct sigcr_actions *record_add_actions(struct record *record)
-{
-	struct sigcr_actions *actions =
-		record_add(record, SIGCR_SECTION_ACTIONS, sizeof(*actions));
-
-	actions->entries_off = sizeof(*actions);
-	actions->entry_len = sizeof(struct sigcr_action);
-	return actions;
-}
-
-/* Appends an action to the section, which must be the record's last. */
-static inline struct sigcr_action *
-record_add_action(struct record *record, struct sigcr_actions *actions,
-		  __u32 signo)
-{
-	struct sigcr_action *action = (void *)(record->bytes + record->len);
-
-	action->signo = signo;
-	actions->entry_count++;
-	actions->section.len += sizeof(*action);
-	record->len += sizeof(*action);
-	return action;
-}
-
-/* @tid 0 makes a SHARED_PENDING. */
-static inline struct sigcr_pending *record_add_queue(struct record *record,
-						     int tid, __u64 set)
-{
-	struct sigcr_pending *queue =
-		record_add(record, tid ? SIGCR_SECTION_PENDING :
-			   SIGCR_SECTION_SHARED_PENDING, sizeof(*queue));
-
-	queue->tid = tid;
-	queue->entries_off = sizeof(*queue);
-	queue->entry_len = sizeof(struct sigcr_entry);
-	queue->set = set;
-	return queue;
-}
-
-/* Appends a signal to the queue, which must be the record's last section. */
-static inline struct sigcr_entry *record_add_entry(struct record *record,
-						   struct sigcr_pending *queue,
-						   const siginfo_t *info)
-{
-	struct sigcr_entry *entry = (void *)(record->bytes + record->len);
-
-	if (record->len + sizeof(*entry) > RECORD_SIZE)
-		abort();
-	memcpy(entry->siginfo, info, SIGCR_SIGINFO_LEN);
-	queue->set |= SET_OF(info->si_signo);
-	queue->entry_count++;
-	queue->section.len += sizeof(*entry);
-	record->len += sizeof(*entry);
-	return entry;
-}
-
-static inline struct sigcr_thread *record_add_thread(struct record *record,
-						     int tid, __u64 blocked)
-{
-	struct sigcr_thread *thread =
-		record_add(record, SIGCR_SECTION_THREAD, sizeof(*thread));
-
-	thread->tid = tid;
-	thread->blocked = blocked;
-	return thread;
-}
-
-static inline struct sigcr_altstack *
-record_add_altstack(struct record *record, int tid, __u32 ss_flags, __u64 sp,
-		    __u64 size)
-{
-	struct sigcr_altstack *altstack =
-		record_add(record, SIGCR_SECTION_ALTSTACK, sizeof(*altstack));
-
-	altstack->tid = tid;
-	altstack->ss_flags = ss_flags;
-	altstack->sp = sp;
-	altstack->size = size;
-	return altstack;
 }
 
 #endif /* SIGCR_RECORD_H */

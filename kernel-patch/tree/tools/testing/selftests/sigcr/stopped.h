@@ -35,6 +35,19 @@ FIXTURE_TEARDOWN(stopped)
 	free(self->again.bytes);
 }
 
+/* The flags of a thread that was stopped in the variant's way. */
+static inline __u32 stop_flags(const FIXTURE_VARIANT(stopped) *variant)
+{
+	switch (variant->how) {
+	case STOP_PTRACE:
+		return SIGCR_THREAD_TRACED | SIGCR_THREAD_TRACE_STOP;
+	case STOP_SIGNAL:
+		return SIGCR_THREAD_GROUP_STOP;
+	default:
+		return SIGCR_THREAD_FROZEN;
+	}
+}
+
 /* Takes a record of the child, which must be stopped, and reads it. */
 #define TAKE(record)							\
 	ASSERT_STREQ("", record_read(record, self->child.pidfd, 0))

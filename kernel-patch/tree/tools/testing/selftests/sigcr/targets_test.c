@@ -201,10 +201,11 @@ TEST_F(target, tracee_that_listens_in_a_group_stop_is_taken)
 	EXPECT_EQ(0, record_restore(&self->record, child->pidfd, 0));
 }
 
-/* (26) The signal is in no queue, so a record would lose it. */
-TEST_F(target, process_with_a_signal_in_flight_is_ebusy)
+/* (26) The signal is in no queue, and only the ptracer decides about it. */
+TEST_F(target, signal_in_flight_is_recorded_and_a_restore_is_ebusy)
 {
 	struct child *child = &self->child;
+	const struct sigcr_inflight *inflight;
 	int status;
 
 	ASSERT_TRUE(child_start(child, NULL, NULL));
@@ -213,8 +214,16 @@ TEST_F(target, process_with_a_signal_in_flight_is_ebusy)
 	ASSERT_EQ(0, kill(child->pid, SIGUSR1));
 	ASSERT_EQ(child->pid, waitpid(child->pid, &status, 0));
 	ASSERT_EQ(SIGUSR1, status >> 8);
-	EXPECT_EQ(-EBUSY, both(child->pidfd));
-	EXPECT_EQ(-EBUSY, sigckpt(child->pidfd, NULL, 0, SIGCKPT_LIVE));
+	ASSERT_STREQ("", record_read(&self->record, child->pidfd, 0));
+	inflight = record_thread(&self->record, child->pid)->inflight;
+	ASSERT_NE(NULL, inflight);
+	EXPECT_EQ(SIGUSR1, ((const siginfo_t *)inflight->siginfo)->si_signo);
+	EXPECT_EQ(getpid(), ((const siginfo_t *)inflight->siginfo)->si_pid);
+	EXPECT_EQ(0, self->record.shared->set);
+	EXPECT_EQ(-EINVAL, record_restore(&self->record, child->pidfd, 0));
+	record_begin(&self->record, child->pid, 0);
+	record_seal(&self->record);
+	EXPECT_EQ(-EBUSY, record_restore(&self->record, child->pidfd, 0));
 	/* Without it the process is as good as any. */
 	ASSERT_EQ(0, ptrace(PTRACE_INTERRUPT, child->pid, NULL, NULL));
 	ASSERT_EQ(0, ptrace(PTRACE_CONT, child->pid, NULL, NULL));
