@@ -32,6 +32,9 @@ use super::threads_in;
 pub(super) struct Aside {
     signalfds: KVVec<abi::sigcr_signalfd>,
     timers: KVVec<TimerState>,
+    /// The order of the timers by id: id and index. Sorted instead of the timers themselves, for
+    /// which the sort takes several KiB of the stack.
+    timers_order: KVVec<(i32, u32)>,
     timers_needed_count: usize,
     next_timer_id: u32,
     /// [`SighandGuard::timers_seq`] when the timers were captured.
@@ -54,6 +57,8 @@ impl Aside {
     pub(super) fn make_room(&mut self, flags: Flags) -> Result {
         self.timers.clear();
         self.timers.reserve(self.timers_needed_count, flags)?;
+        self.timers_order.clear();
+        self.timers_order.reserve(self.timers_needed_count, flags)?;
         self.cuts.clear();
         self.cuts.reserve(self.cuts_needed_count, flags)?;
         self.waiters.clear();
@@ -109,10 +114,15 @@ impl Aside {
         self.timers_needed_count = sighand.timers().count();
         for timer in sighand.timers() {
             let state = timer.capture(sighand)?;
+            // CAST: No more than the limit on queued signals.
+            let place = (state.timer_id, self.timers.len() as u32);
+            self.timers_order
+                .push_within_capacity(place)
+                .map_err(|_| Busy)?;
             self.timers.push_within_capacity(state).map_err(|_| Busy)?;
         }
         // The kernel lists them in the reverse order of their creation.
-        self.timers.sort_unstable_by_key(|timer| timer.timer_id);
+        self.timers_order.sort_unstable();
         if with_waiters {
             self.waiters_count = sighand.waiters(&mut self.waiters);
             if self.waiters_count > self.waiters.len() {
@@ -160,8 +170,10 @@ impl Aside {
     /// Encodes timers and signalfds.
     pub(super) fn encode(&self, writer: &mut Writer<'_>) {
         let mut list = writer.begin_timers();
-        for timer in self.timers.iter() {
-            writer.timer(&mut list, timer);
+        for (_, index) in self.timers_order.iter() {
+            if let Some(timer) = self.timers.get(*index as usize) {
+                writer.timer(&mut list, timer);
+            }
         }
         writer.end_timers(list, self.next_timer_id);
         if self.signalfds.is_empty() {

@@ -44,8 +44,9 @@ const ATTEMPT_COUNT_MAX: usize = 16;
 
 /// All timers of the target, and what is to become of them.
 pub(super) struct TimersPlan {
-    /// By id.
     timers: KVVec<TimerPlan>,
+    /// The order of the timers by id: id and index.
+    order: KVVec<(i32, usize)>,
     next_timer_id: u32,
     own_process: bool,
     /// References of signals that waited; dropped without siglock.
@@ -83,11 +84,18 @@ impl TimersPlan {
     pub(super) fn new(timers: Timers<'_>, task: &ARef<Task>) -> Result<Self> {
         let own_process = signal::is_own_process(task);
         let mut found = find_all(task)?;
+        // The ids with their timers: sorting the timers themselves takes several KiB of the stack.
+        let mut order = KVVec::with_capacity(found.len(), GFP_KERNEL_ACCOUNT)?;
+        for (index, (now, _)) in found.iter().flatten().enumerate() {
+            order.push((now.timer_id, index), GFP_KERNEL_ACCOUNT)?;
+        }
+        order.sort_unstable();
         let mut plan = Self {
             timers: KVVec::with_capacity(
                 timers.count().saturating_add(found.len()),
                 GFP_KERNEL_ACCOUNT,
             )?,
+            order: KVVec::new(),
             next_timer_id: timers.next_timer_id,
             own_process,
             detached: KVVec::with_capacity(
@@ -97,27 +105,29 @@ impl TimersPlan {
             committed: false,
         };
         for state in timers.iter() {
-            let index = found.binary_search_by_key(&state.timer_id, |(now, _)| now.timer_id);
-            let (timer, is_new) = match index {
-                Ok(index) => {
-                    let (now, timer) = found.remove(index).map_err(|_| EINVAL)?;
+            let here = order
+                .binary_search_by_key(&state.timer_id, |(timer_id, _)| *timer_id)
+                .ok()
+                .and_then(|place| found.get_mut(order.get(place)?.1)?.take());
+            let (timer, is_new) = match here {
+                Some((now, timer)) => {
                     if !is_alike(&now, &state) {
                         return Err(EBUSY);
                     }
                     (timer, false)
                 }
-                Err(_) if own_process => (create(&state, task)?, true),
-                Err(_) => return Err(EOPNOTSUPP),
+                None if own_process => (create(&state, task)?, true),
+                None => return Err(EOPNOTSUPP),
             };
             plan.add(timer, state.timer_id, Some(state), is_new)?;
         }
-        if !own_process && !found.is_empty() {
-            return Err(EOPNOTSUPP);
-        }
-        for (now, timer) in found {
+        for (now, timer) in found.into_iter().flatten() {
+            if !own_process {
+                return Err(EOPNOTSUPP);
+            }
             plan.add(timer, now.timer_id, None, false)?;
         }
-        plan.timers.sort_unstable_by_key(|plan| plan.timer_id);
+        plan.sort()?;
         if plan.timers.iter().any(|plan| plan.timer.is_foreign(task)) {
             return Err(EOPNOTSUPP);
         }
@@ -149,10 +159,7 @@ impl TimersPlan {
     ///
     /// - [`EINVAL`]: there is one for it already.
     pub(super) fn place(&mut self, timer_id: i32) -> Result {
-        let index = self
-            .timers
-            .binary_search_by_key(&timer_id, |plan| plan.timer_id)
-            .map_err(|_| EINVAL)?;
+        let index = self.index_of(timer_id).ok_or(EINVAL)?;
         let plan = self.timers.get_mut(index).ok_or(EINVAL)?;
         if plan.is_placed {
             return Err(EINVAL);
@@ -227,11 +234,26 @@ impl TimersPlan {
 
     /// The timer with an id.
     pub(super) fn find(&self, timer_id: i32) -> Option<&Timer> {
-        let index = self
-            .timers
-            .binary_search_by_key(&timer_id, |plan| plan.timer_id)
+        let plan = self.timers.get(self.index_of(timer_id)?)?;
+        Some(&plan.timer)
+    }
+
+    fn index_of(&self, timer_id: i32) -> Option<usize> {
+        let place = self
+            .order
+            .binary_search_by_key(&timer_id, |(timer_id, _)| *timer_id)
             .ok()?;
-        self.timers.get(index).map(|plan| &plan.timer)
+        self.order.get(place).map(|(_, index)| *index)
+    }
+
+    /// Makes the order in which timers are found.
+    fn sort(&mut self) -> Result {
+        for (index, plan) in self.timers.iter().enumerate() {
+            self.order
+                .push((plan.timer_id, index), GFP_KERNEL_ACCOUNT)?;
+        }
+        self.order.sort_unstable();
+        Ok(())
     }
 }
 
@@ -254,8 +276,8 @@ impl Drop for TimersPlan {
     }
 }
 
-/// All timers of the process of `task` and what they are set to, by id.
-fn find_all(task: &ARef<Task>) -> Result<KVVec<(TimerState, Timer)>> {
+/// All timers of the process of `task` and what they are set to, each as [`Some`].
+fn find_all(task: &ARef<Task>) -> Result<KVVec<Option<(TimerState, Timer)>>> {
     let mut found = KVVec::new();
     let mut needed_count = 0;
     for _ in 0..ATTEMPT_COUNT_MAX {
@@ -270,7 +292,7 @@ fn find_all(task: &ARef<Task>) -> Result<KVVec<(TimerState, Timer)>> {
         for timer in sighand.timers() {
             match timer.capture(&sighand) {
                 Ok(state) => {
-                    if let Err(entry) = found.push_within_capacity((state, timer.hold())) {
+                    if let Err(entry) = found.push_within_capacity(Some((state, timer.hold()))) {
                         // There was room for all; a reference is not to be dropped here.
                         core::mem::forget(entry);
                     }
@@ -280,7 +302,6 @@ fn find_all(task: &ARef<Task>) -> Result<KVVec<(TimerState, Timer)>> {
         }
         drop(sighand);
         if complete {
-            found.sort_unstable_by_key(|(state, _)| state.timer_id);
             return Ok(found);
         }
     }
