@@ -26,6 +26,16 @@ pub enum Error {
         /// What the errno means here, and the remedy.
         what: &'static str,
     },
+    /// A process or a thread cannot be opened by its number.
+    #[error("pidfd_open of {id}: {what} ({errno})")]
+    Open {
+        /// The number that was given.
+        id: i32,
+        /// The errno of pidfd_open(2).
+        errno: Errno,
+        /// What the errno means here, and the remedy.
+        what: &'static str,
+    },
     /// A record that the decoder refuses, or that cannot be restored.
     #[error("the record is refused: {0}")]
     Refused(#[source] Refusal),
@@ -68,7 +78,9 @@ impl Error {
     /// The errno that says it best; the C functions set it.
     pub fn to_errno(&self) -> Errno {
         match self {
-            Error::Call { errno, .. } | Error::Stop { errno, .. } => *errno,
+            Error::Call { errno, .. } | Error::Open { errno, .. } | Error::Stop { errno, .. } => {
+                *errno
+            }
             Error::Refused(refusal) | Error::RefusedFile { refusal, .. } => refusal.to_errno(),
             Error::Edit(_) => Errno::EINVAL,
             Error::Io { source, .. } => source.raw_os_error().map_or(Errno::EIO, Errno::from_raw),

@@ -99,7 +99,7 @@ impl Stopped {
     ///
     /// # Errors
     ///
-    /// [`Error::Call`]: there is no such process. [`Error::Stop`]: it cannot be stopped, or not
+    /// [`Error::Open`]: there is no such process. [`Error::Stop`]: it cannot be stopped, or not
     /// within 10 seconds; then it was let go again.
     pub fn stop(pid: i32) -> Result<Stopped, Error> {
         Self::with(pid, |deadline| {

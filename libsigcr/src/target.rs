@@ -27,7 +27,7 @@ pub enum Target<'fd> {
 ///
 /// # Errors
 ///
-/// [`Error::Call`]: there is no such process, it is in another pid namespace, or a limit is reached.
+/// [`Error::Open`]: there is no such process, it is in another pid namespace, or a limit is reached.
 pub fn open_process(pid: i32) -> Result<OwnedFd, Error> {
     open(pid, 0)
 }
@@ -42,8 +42,8 @@ pub fn open_thread(tid: i32) -> Result<OwnedFd, Error> {
 }
 
 fn open(id: i32, flags: u32) -> Result<OwnedFd, Error> {
-    syscall::pidfd_open(id, flags).map_err(|errno| Error::Call {
-        call: "pidfd_open",
+    syscall::pidfd_open(id, flags).map_err(|errno| Error::Open {
+        id,
         errno,
         what: explain_open(errno),
     })
@@ -80,9 +80,12 @@ mod tests {
     #[test]
     fn a_process_that_is_not_there_cannot_be_opened() {
         // The highest pid is 2^22.
-        let error = open_process(i32::MAX).unwrap_err();
-        assert_eq!(error.to_errno(), Errno::ESRCH);
-        assert!(error.to_string().contains("no process"), "{error}");
+        for error in [open_process(i32::MAX), open_thread(i32::MAX)].map(Result::unwrap_err) {
+            assert_eq!(error.to_errno(), Errno::ESRCH);
+            let words = error.to_string();
+            assert!(words.starts_with("pidfd_open of 2147483647: "), "{words}");
+            assert!(words.contains("there is no process"), "{words}");
+        }
     }
 
     #[test]

@@ -9,6 +9,8 @@ use std::path::PathBuf;
 use sigcr::record::Refusal;
 use sigcr::{Errno, Error, Status};
 
+use crate::cli::Pid;
+
 /// The exit codes; [`EXIT_CODES`] says the same to the user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Exit {
@@ -47,6 +49,8 @@ Exit codes:
 pub(crate) enum Failure {
     /// The library says why.
     Library(Error),
+    /// The library says why a call upon a target fails, but knows only its pidfd.
+    OfTarget(Pid, Error),
     /// The options do not fit together or not to what they are used on.
     Usage(String),
     /// The record does not fit the target.
@@ -64,7 +68,7 @@ pub(crate) enum Failure {
 impl Failure {
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Failure::Library(error) => exit_of(error),
+            Failure::Library(error) | Failure::OfTarget(_, error) => exit_of(error),
             Failure::Usage(_) => Exit::Usage,
             Failure::Misfit(_) => Exit::Refused,
             Failure::Target(_) => Exit::Target,
@@ -104,6 +108,7 @@ pub(crate) fn exit_of_status(status: Status) -> Exit {
 fn exit_of(error: &Error) -> Exit {
     match error {
         Error::Call { call, errno, .. } => exit_of_errno(call, *errno),
+        Error::Open { errno, .. } => exit_of_errno(OPEN, *errno),
         Error::Stop { errno, .. } => exit_of_errno("stop", *errno),
         Error::Refused(_) | Error::RefusedFile { .. } => Exit::Refused,
         Error::Edit(_) => Exit::Usage,
@@ -112,9 +117,12 @@ fn exit_of(error: &Error) -> Exit {
     }
 }
 
+/// What [`Error::Open`] comes from.
+const OPEN: &str = "pidfd_open";
+
 fn exit_of_errno(call: &str, errno: Errno) -> Exit {
     match (call, errno) {
-        ("pidfd_open", Errno::EINVAL | Errno::ENOENT) => Exit::Usage,
+        (OPEN, Errno::EINVAL | Errno::ENOENT) => Exit::Usage,
         (_, Errno::ENOSYS) => Exit::Missing,
         (_, Errno::EPERM | Errno::EACCES) => Exit::Denied,
         (_, Errno::ESRCH | Errno::EBUSY | Errno::EAGAIN) => Exit::Target,
@@ -131,11 +139,12 @@ fn exit_of_errno(call: &str, errno: Errno) -> Exit {
 /// The options of this program that are the remedy, where there are any.
 fn hint(error: &Error) -> Option<&'static str> {
     let (call, errno) = match error {
-        Error::Call { call, errno, .. } => (call, errno),
+        Error::Call { call, errno, .. } => (*call, *errno),
+        Error::Open { errno, .. } => (OPEN, *errno),
         Error::Refused(refusal) => return hint_of_refusal(refusal),
         _ => return None,
     };
-    match (*call, *errno) {
+    match (call, errno) {
         ("sigckpt", Errno::EBUSY) => {
             Some("leave out --no-stop to have it stopped, or take it while it runs with --live")
         }
@@ -153,7 +162,7 @@ fn hint(error: &Error) -> Option<&'static str> {
         ("sigrestore", Errno::EINVAL | Errno::EPERM | Errno::EAGAIN) => {
             Some("leave a kind of state out with --without, and try with --dry-run")
         }
-        ("pidfd_open", Errno::EINVAL | Errno::ENOENT) => {
+        (OPEN, Errno::EINVAL | Errno::ENOENT) => {
             Some("for one thread alone there is --thread of checkpoint and restore")
         }
         _ => None,
@@ -173,15 +182,21 @@ fn hint_of_refusal(refusal: &Refusal) -> Option<&'static str> {
     }
 }
 
+fn with_hint(f: &mut fmt::Formatter<'_>, error: &Error) -> fmt::Result {
+    write!(f, "{error}")?;
+    match hint(error) {
+        Some(hint) => write!(f, "\nsigcr: {hint}"),
+        None => Ok(()),
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Failure::Library(error) => {
-                write!(f, "{error}")?;
-                match hint(error) {
-                    Some(hint) => write!(f, "\nsigcr: {hint}"),
-                    None => Ok(()),
-                }
+            Failure::Library(error) => with_hint(f, error),
+            Failure::OfTarget(pid, error) => {
+                write!(f, "{}: ", pid.0)?;
+                with_hint(f, error)
             }
             Failure::Usage(text) | Failure::Misfit(text) | Failure::Target(text) => {
                 f.write_str(text)
@@ -216,11 +231,14 @@ mod tests {
     use super::*;
 
     fn call(call: &'static str, errno: Errno) -> Failure {
-        Failure::Library(Error::Call {
-            call,
-            errno,
-            what: "it failed",
-        })
+        let what = "it failed";
+        Failure::OfTarget(Pid(4711), Error::Call { call, errno, what })
+    }
+
+    fn open(errno: Errno) -> Failure {
+        let what = "it failed";
+        let id = 4711;
+        Failure::Library(Error::Open { id, errno, what })
     }
 
     #[test]
@@ -235,11 +253,11 @@ mod tests {
             ("sigrestore", Errno::EAGAIN, Exit::Target),
             ("sigrestore", Errno::EINVAL, Exit::Refused),
             ("sigrestore", Errno::EBADMSG, Exit::Refused),
-            ("pidfd_open", Errno::ESRCH, Exit::Target),
-            ("pidfd_open", Errno::EINVAL, Exit::Usage),
         ] {
             assert_eq!(call(name, errno).exit(), exit, "{name} {errno}");
         }
+        assert_eq!(open(Errno::ESRCH).exit(), Exit::Target);
+        assert_eq!(open(Errno::EINVAL).exit(), Exit::Usage);
     }
 
     #[test]
@@ -255,6 +273,16 @@ mod tests {
         assert!(words.contains("--remap"), "{words}");
         let words = call("sigrestore", Errno::EOPNOTSUPP).to_string();
         assert!(words.contains("--without timers"), "{words}");
+        let words = open(Errno::EINVAL).to_string();
+        assert!(words.contains("--thread"), "{words}");
+    }
+
+    #[test]
+    fn the_number_of_the_target_is_named() {
+        let words = call("sigckpt", Errno::ESRCH).to_string();
+        assert!(words.starts_with("4711: sigckpt: "), "{words}");
+        let words = open(Errno::ESRCH).to_string();
+        assert!(words.starts_with("pidfd_open of 4711: "), "{words}");
     }
 
     #[test]

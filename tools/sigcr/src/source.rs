@@ -8,11 +8,11 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use sigcr::{CheckpointFlags, Error, Snapshot, Target};
+use sigcr::{CheckpointFlags, Error, Snapshot};
 
 use crate::cli::Pid;
 use crate::exit::Failure;
-use crate::target;
+use crate::target::{require_calls, Target};
 
 /// A file or a process.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,12 +27,9 @@ impl Source {
         match self {
             Source::File(path) => read(path),
             Source::Process(pid) => {
-                let pidfd = sigcr::open_process(pid.0)?;
-                target::require_calls()?;
-                Ok(sigcr::checkpoint(
-                    Target::from(&pidfd),
-                    CheckpointFlags::LIVE | more,
-                )?)
+                let target = Target::open(*pid, false)?;
+                require_calls()?;
+                target.checkpoint(CheckpointFlags::LIVE | more)
             }
         }
     }

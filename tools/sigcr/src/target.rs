@@ -7,6 +7,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use sigcr::stop::Stopped;
+use sigcr::{CheckpointFlags, RestoreFlags, Snapshot};
 
 use crate::cli::Pid;
 use crate::exit::Failure;
@@ -33,9 +34,16 @@ impl Target {
         })
     }
 
-    /// What the library takes.
-    pub(crate) fn as_library(&self) -> sigcr::Target<'_> {
-        sigcr::Target::from(&self.pidfd)
+    /// Takes its record.
+    pub(crate) fn checkpoint(&self, flags: CheckpointFlags) -> Result<Snapshot, Failure> {
+        sigcr::checkpoint(sigcr::Target::from(&self.pidfd), flags)
+            .map_err(|error| Failure::OfTarget(self.pid, error))
+    }
+
+    /// Gives it the state that the record holds.
+    pub(crate) fn restore(&self, snapshot: &Snapshot, flags: RestoreFlags) -> Result<(), Failure> {
+        sigcr::restore(sigcr::Target::from(&self.pidfd), snapshot, flags)
+            .map_err(|error| Failure::OfTarget(self.pid, error))
     }
 
     /// Stops the process until the answer is dropped; a process that is stopped already is not

@@ -4,8 +4,11 @@
 
 use std::fs;
 use std::os::unix::process::CommandExt;
+use std::process::Stdio;
 
 use anyhow::ensure;
+use nix::sys::wait::{waitid, Id, WaitPidFlag};
+use nix::unistd::Pid;
 
 use super::{arg, running, Dir};
 use crate::program::status_field;
@@ -65,10 +68,21 @@ fn another_users_process_has_code_four() -> anyhow::Result<()> {
 
 fn a_process_that_is_not_there_has_code_five() -> anyhow::Result<()> {
     // Beyond the highest number that a process can have.
+    let words = ["4194304", "no process"];
     for verb in ["checkpoint", "show"] {
-        ended(&run(&[verb, "4194304"])?, 5, &["no process"])?;
+        ended(&run(&[verb, "4194304"])?, 5, &words)?;
     }
-    Ok(())
+    let dir = Dir::new()?;
+    let file = dir.file("record");
+    run_well(&["checkpoint", &arg(&running()?), "-o", &file])?;
+    ended(&run(&["restore", "4194304", &file])?, 5, &words)?;
+    // A zombie can be opened, but has nothing to take.
+    let mut zombie = command(&["probe"]).stdout(Stdio::null()).spawn()?;
+    let pid = Pid::from_raw(zombie.id().try_into()?);
+    waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT)?;
+    let ran = run(&["checkpoint", "--live", &pid.to_string(), "-o", "-"])?;
+    zombie.wait()?;
+    ended(&ran, 5, &[&format!("{pid}: sigckpt"), "gone"])
 }
 
 fn a_running_process_that_must_not_be_stopped_has_code_five() -> anyhow::Result<()> {
@@ -115,8 +129,8 @@ fn a_record_for_other_threads_names_remap_as_the_remedy() -> anyhow::Result<()> 
 fn an_output_that_nobody_reads_is_no_failure() -> anyhow::Result<()> {
     let subject = running()?;
     let mut child = command(&["show", "--all", &arg(&subject)])
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
         .spawn()?;
     drop(child.stdout.take());
     let ran = Ran::from_output(child.wait_with_output()?)?;

@@ -37,13 +37,13 @@ fn take(args: &CheckpointArgs) -> Result<Snapshot, Failure> {
     flags.set(CheckpointFlags::LIVE, args.live);
     flags.set(CheckpointFlags::WAITERS, args.waiters);
     if args.live {
-        return Ok(sigcr::checkpoint(target.as_library(), flags)?);
+        return target.checkpoint(flags);
     }
     let stopped = match args.no_stop {
         true => None,
         false => Some(target.stop()?),
     };
-    let snapshot = sigcr::checkpoint(target.as_library(), flags)?;
+    let snapshot = target.checkpoint(flags)?;
     drop(stopped);
     Ok(snapshot)
 }

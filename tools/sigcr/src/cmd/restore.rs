@@ -41,7 +41,7 @@ pub(crate) fn run(args: &RestoreArgs, _out: &mut dyn Write) -> Result<Exit, Fail
     };
     select::place(&mut model, args.remap.as_ref(), &target.tids()?)?;
     let snapshot = model.encode().map_err(Error::Refused)?;
-    sigcr::restore(target.as_library(), &snapshot, flags(args))?;
+    target.restore(&snapshot, flags(args))?;
     drop(stopped);
     Ok(Exit::Success)
 }
