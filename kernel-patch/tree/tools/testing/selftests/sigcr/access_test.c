@@ -158,6 +158,95 @@ TEST_F(target, si_code_of_the_kernel_needs_cap_checkpoint_restore)
 		       self->child.pidfd);
 }
 
+/* A process of two threads, each of which becomes somebody of its own. */
+struct sibling {
+	bool (*become)(void);
+	pid_t tid;
+	int state;	/* 0, then 1: done, or -1: failed */
+};
+
+static void *become_and_wait(void *arg)
+{
+	struct sibling *sibling = arg;
+	int state = sibling->become() ? 1 : -1;
+
+	sibling->tid = sys_gettid();
+	__atomic_store_n(&sibling->state, state, __ATOMIC_SEQ_CST);
+	for (;;)
+		pause();
+	return NULL;
+}
+
+/*
+ * Tries to restore a sibling's queue, or only its mask, when the caller and
+ * the sibling have become who they are; 1 if they could not.
+ */
+static long restore_of_sibling(bool (*become)(void),
+			       bool (*sibling_become)(void), bool queue)
+{
+	struct sibling sibling = { .become = sibling_become };
+	struct record record = {};
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, become_and_wait, &sibling) ||
+	    !eventually(__atomic_load_n(&sibling.state, __ATOMIC_SEQ_CST)) ||
+	    sibling.state != 1 || !become())
+		return 1;
+	record_begin(&record, getpid(), 0);
+	if (queue)
+		record_add_queue(&record, sibling.tid, SET_OF(40));
+	else
+		record_add_thread(&record, sibling.tid, 0);
+	record_seal(&record);
+	return record_restore(&record, SELF, 0);
+}
+
+/* The sibling runs, so EBUSY is the answer to who may write its queue. */
+TEST_F(target, queue_of_a_sibling_needs_equal_credentials_or_the_capability)
+{
+	static const struct {
+		const char *what;
+		bool (*become)(void);
+		bool (*sibling_become)(void);
+		bool queue;
+		long ret;
+	} rows[] = {
+		{ "the same", become_nobody_else, become_nobody_else, true,
+		  -EBUSY },
+		{ "equal", become_owner, become_owner, true, -EBUSY },
+		{ "sibling of root", become_owner, become_nobody_else, true,
+		  -EPERM },
+		{ "sibling of a stranger", become_owner, become_stranger, true,
+		  -EPERM },
+		{ "sibling with a capability more", become_owner,
+		  become_owner_who_may_trace, true, -EPERM },
+		{ "caller who may attach", become_owner_who_may_trace,
+		  become_stranger, true, -EPERM },
+		{ "caller who may restore", become_owner_who_may_restore,
+		  become_stranger, true, -EBUSY },
+		{ "caller who may administer", become_owner_who_may_administer,
+		  become_stranger, true, -EBUSY },
+		{ "no queue", become_owner, become_stranger, false, -EBUSY },
+	};
+	long *ret = shared_memory(sizeof(*ret));
+	size_t i;
+	pid_t pid;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		*ret = 1;
+		pid = fork();
+		if (!pid) {
+			*ret = restore_of_sibling(rows[i].become,
+						  rows[i].sibling_become,
+						  rows[i].queue);
+			_exit(0);
+		}
+		ASSERT_EQ(pid, waitpid(pid, NULL, 0));
+		EXPECT_EQ(rows[i].ret, *ret)
+			TH_LOG("%s", rows[i].what);
+	}
+}
+
 /* The answer to @record onto @pidfd for the owner without capabilities. */
 static long owner_restores(const struct record *record, int pidfd,
 			   unsigned int flags)
