@@ -6,7 +6,6 @@
  * Numbers such as (7) name the scenario in the project's list.
  */
 #include "stopped.h"
-#include <linux/io_uring.h>
 #include <sys/epoll.h>
 
 /* The mask of a thread, and the one that a system call puts in its place. */
@@ -545,17 +544,6 @@ TEST_F(stopped, dead_leader_is_listed_and_the_rest_recorded)
 	EXPECT_EQ(0, record_restore(&self->record, child->pidfd, 0));
 	TAKE(&self->again);
 	EXPECT_TRUE(record_equal(&self->record, &self->again));
-}
-
-static void start_io_uring(struct child *child)
-{
-	struct io_uring_params params = {
-		.flags = IORING_SETUP_SQPOLL,
-		.sq_thread_idle = 100,
-	};
-
-	child->log->ret = kernel_answer(syscall(SYS_io_uring_setup, 4,
-						&params));
 }
 
 /* (43) */

@@ -11,6 +11,7 @@
 
 #include "common.h"
 #include <dirent.h>
+#include <linux/io_uring.h>
 #include <pthread.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -347,6 +348,18 @@ static inline void block_all(struct child *child __maybe_unused)
 	__u64 set = ALL_SIGNALS;
 
 	child_check(!sys_sigprocmask(SIG_SETMASK, &set, NULL));
+}
+
+/* Setup: a thread that is a worker of the kernel; an error is logged. */
+static inline void start_io_uring(struct child *child)
+{
+	struct io_uring_params params = {
+		.flags = IORING_SETUP_SQPOLL,
+		.sq_thread_idle = 100,
+	};
+
+	child->log->ret = kernel_answer(syscall(SYS_io_uring_setup, 4,
+						&params));
 }
 
 /*

@@ -232,6 +232,49 @@ TEST_F(target, signal_in_flight_is_recorded_and_a_restore_is_ebusy)
 	EXPECT_GT(sigckpt(child->pidfd, NULL, 0, 0), 0);
 }
 
+/* The id of the thread that is not the leader. */
+static pid_t second_thread(const struct record *record)
+{
+	int last = record->thread_count - 1;
+
+	return last == 1 ? record->threads[1].tid : 0;
+}
+
+/* (43) Stopped or not: whether it is a worker is asked first. */
+TEST_F(target, record_that_names_a_worker_of_the_kernel_is_eperm)
+{
+	static const enum stop stops[] = { STOP_PTRACE, STOP_SIGNAL };
+	struct record *record = &self->record;
+	struct child *child = &self->child;
+	pid_t worker;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(stops); i++) {
+		ASSERT_TRUE(child_start(child, start_io_uring, NULL));
+		if (child->log->ret < 0)
+			SKIP(return, "no io_uring: %ld", child->log->ret);
+		ASSERT_TRUE(child_stop(child, stops[i]));
+		ASSERT_STREQ("", record_read(record, child->pidfd, 0));
+		worker = second_thread(record);
+		ASSERT_GT(worker, child->pid);
+		record_begin(record, child->pid, 0);
+		record_add_thread(record, child->pid, 0);
+		record_add_thread(record, worker, 0);
+		record_seal(record);
+		EXPECT_EQ(-EPERM, record_restore(record, child->pidfd, 0));
+		EXPECT_EQ(-EPERM, record_restore(record, child->pidfd,
+						 SIGRESTORE_DRY_RUN));
+		/* So is it for its queue alone. */
+		record_begin(record, child->pid, 0);
+		record_add_queue(record, worker, SET_OF(40));
+		record_seal(record);
+		EXPECT_EQ(-EPERM, record_restore(record, child->pidfd, 0));
+		ASSERT_STREQ("", record_read(&self->again, child->pidfd, 0));
+		EXPECT_EQ(0, self->again.threads[0].thread->blocked);
+		child_end(child);
+	}
+}
+
 static void exit_at_once(struct child *child __maybe_unused)
 {
 	_exit(0);
