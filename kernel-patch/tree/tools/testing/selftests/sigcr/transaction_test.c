@@ -5,40 +5,12 @@
  *
  * Numbers such as (12) name the scenario in the project's list.
  */
+#include "state.h"
 #include "stopped.h"
 
 #define LIMIT_COUNT 50
 #define CHILD_UID 4242
 #define OTHER_UID 4343
-
-/* All that can be seen of a stopped process from outside. */
-struct state {
-	struct proc_signals proc;
-	struct record record;
-};
-
-static bool state_take(struct state *state, const struct child *child)
-{
-	return proc_signals(child->pid, &state->proc) &&
-	       !record_take(&state->record, child->pidfd, 0);
-}
-
-/* "" or where the process differs from @before. */
-static const char *state_compare(const struct state *before,
-				 const struct child *child)
-{
-	struct state now = {};
-	const char *fault = "";
-
-	if (!state_take(&now, child))
-		fault = "no state to be had";
-	else if (!record_equal(&now.record, &before->record))
-		fault = "another record";
-	else if (memcmp(&now.proc, &before->proc, sizeof(now.proc)))
-		fault = "other signals in /proc";
-	free(now.record.bytes);
-	return fault;
-}
 
 static void set_some_state(struct child *child)
 {
