@@ -234,6 +234,44 @@ TEST_F(self, impossible_altstack_is_einval)
 	EXPECT_ACCEPTED(&self->record);
 }
 
+static bool sigaltstack_takes(size_t size)
+{
+	static const stack_t none = { .ss_flags = SS_DISABLE };
+	stack_t altstack = { .ss_sp = (void *)0x10000, .ss_size = size };
+
+	if (!kernel_answer(sigaltstack(&altstack, NULL)))
+		return !sigaltstack(&none, NULL);
+	return false;
+}
+
+/*
+ * With strict_sas_size, or where the process may use AMX, the frame of this
+ * machine has to fit: the kernel says so itself.
+ */
+TEST_F(self, altstack_is_taken_if_it_is_one_that_sigaltstack_takes)
+{
+	struct sigcr_altstack *altstack =
+		record_add_altstack(&self->record, self->tid, 0, 0x10000,
+				    ALTSTACK_SIZE_MIN);
+	size_t size = ALTSTACK_SIZE_MIN;
+
+	if (sigaltstack_takes(size)) {
+		EXPECT_ACCEPTED(&self->record);
+	} else {
+		ASSERT_EQ(ENOMEM, errno);
+		EXPECT_REFUSED(EINVAL, &self->record);
+		EXPECT_EQ(-EINVAL, try(&self->record, SIGRESTORE_DRY_RUN));
+	}
+	/* They agree to the byte. */
+	while (size < 65536 && !sigaltstack_takes(size))
+		size++;
+	TH_LOG("the smallest is of %zu bytes", size);
+	altstack->size = size;
+	EXPECT_ACCEPTED(&self->record);
+	altstack->size = size - 1;
+	EXPECT_REFUSED(EINVAL, &self->record);
+}
+
 /* An unknown thread is not a fault of the record, and is found later. */
 TEST_F(self, thread_that_the_process_lacks_is_esrch)
 {
