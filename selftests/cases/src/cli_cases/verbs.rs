@@ -125,7 +125,7 @@ fn show_of_a_process_is_show_of_its_record() -> anyhow::Result<()> {
     let subject = running()?;
     subject.stop()?;
     let file = dir.file("record");
-    run_well(&["checkpoint", &arg(&subject), "-o", &file])?;
+    run_well(&["checkpoint", "--waiters", &arg(&subject), "-o", &file])?;
     let of_file = run_well(&["show", &file])?;
     let of_process = run_well(&["show", &arg(&subject)])?;
     ensure!(of_file == of_process, "{of_file}\nis not\n{of_process}");
