@@ -221,7 +221,7 @@ TEST_F(target, process_that_is_killed_in_the_flood_is_esrch_in_the_end)
 	int i, round;
 	long ret;
 
-	for (round = 0; round < 10; round++) {
+	for (round = 0; round < 4; round++) {
 		ASSERT_TRUE(child_start(child, be_lively, NULL));
 		for (i = 0; i < SENDER_COUNT; i++)
 			self->senders[i] = start_sender(child, i);
