@@ -39,7 +39,7 @@ TEST_F(stopped, process_without_signal_state_has_an_empty_record)
 	EXPECT_EQ(0, record->shared->entry_count);
 	thread = record_thread(record, self->child.pid);
 	ASSERT_NE(NULL, thread);
-	EXPECT_EQ(stop_flags(variant), thread->thread->section.flags);
+	EXPECT_EQ(stop_flags(variant->how), thread->thread->section.flags);
 	/* A child of the tests dies with them. */
 	EXPECT_EQ(SIGKILL, thread->thread->pdeath_signo);
 	EXPECT_EQ(0, thread->thread->blocked);
@@ -540,7 +540,7 @@ TEST_F(stopped, dead_leader_is_listed_and_the_rest_recorded)
 	EXPECT_EQ(SIGCR_THREAD_DEAD, leader->thread->section.flags);
 	other = record_thread(&self->record, child->log->tids[1]);
 	ASSERT_NE(NULL, other);
-	EXPECT_EQ(stop_flags(variant), other->thread->section.flags);
+	EXPECT_EQ(stop_flags(variant->how), other->thread->section.flags);
 	EXPECT_EQ(0, record_restore(&self->record, child->pidfd, 0));
 	TAKE(&self->again);
 	EXPECT_TRUE(record_equal(&self->record, &self->again));

@@ -242,13 +242,14 @@ static bool end_faults(int make_it_fail, enum fault fault)
 
 /* The number of allocations in @call that failed, beyond the first bytes. */
 #define WITH_MEMORY(self, memory, ret, call) ({				\
+	const int make_it_fail = (self)->make_it_fail;			\
 	int done;							\
 									\
-	if (!begin_faults((self)->make_it_fail, FAULT_SLAB, memory,	\
+	if (!begin_faults(make_it_fail, FAULT_SLAB, memory,		\
 			  FAULT_COUNT_MAX))				\
 		abort();						\
 	ret = (call);							\
-	if (!end_faults((self)->make_it_fail, FAULT_SLAB))		\
+	if (!end_faults(make_it_fail, FAULT_SLAB))			\
 		abort();						\
 	done = FAULT_COUNT_MAX - faults_left(FAULT_SLAB);		\
 	done;								\
@@ -259,13 +260,13 @@ static bool end_faults(int make_it_fail, enum fault fault)
  * copy takes one of the space, which fails when it would be used up.
  */
 #define WITH_COPIES(self, copy_count, call) ({				\
+	const int make_it_fail = (self)->make_it_fail;			\
 	long answer;							\
 									\
-	if (!begin_faults((self)->make_it_fail, FAULT_COPY,		\
-			  (copy_count) + 1, 1))				\
+	if (!begin_faults(make_it_fail, FAULT_COPY, (copy_count) + 1, 1)) \
 		abort();						\
 	answer = (call);						\
-	if (!end_faults((self)->make_it_fail, FAULT_COPY))		\
+	if (!end_faults(make_it_fail, FAULT_COPY))			\
 		abort();						\
 	answer;								\
 })
@@ -288,11 +289,14 @@ static const char *tally_add(struct tally *tally, enum fault fault, long ret)
 	return "";
 }
 
-#define LOG_TALLY(tally)						\
+#define LOG_TALLY(tally) do {						\
+	const struct tally *sums = (tally);				\
+									\
 	TH_LOG("failed: slab %d, pages %d, copies %d; ENOMEM %d, survived %d", \
-	       (tally)->count[FAULT_SLAB], (tally)->count[FAULT_PAGE],	\
-	       (tally)->count[FAULT_COPY], (tally)->enomem_count,	\
-	       (tally)->survived_count)
+	       sums->count[FAULT_SLAB], sums->count[FAULT_PAGE],	\
+	       sums->count[FAULT_COPY], sums->enomem_count,		\
+	       sums->survived_count);					\
+} while (0)
 
 static bool is_untouched(const struct record *record)
 {

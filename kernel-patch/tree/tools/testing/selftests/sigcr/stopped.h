@@ -35,10 +35,10 @@ FIXTURE_TEARDOWN(stopped)
 	free(self->again.bytes);
 }
 
-/* The flags of a thread that was stopped in the variant's way. */
-static inline __u32 stop_flags(const FIXTURE_VARIANT(stopped) *variant)
+/* The flags of a thread that was stopped in such a way. */
+static inline __u32 stop_flags(enum stop how)
 {
-	switch (variant->how) {
+	switch (how) {
 	case STOP_PTRACE:
 		return SIGCR_THREAD_TRACED | SIGCR_THREAD_TRACE_STOP;
 	case STOP_SIGNAL:
