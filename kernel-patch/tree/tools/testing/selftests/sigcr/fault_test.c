@@ -208,14 +208,15 @@ static enum fault disarm(int fail_nth, const int *left)
 
 /* Has the @nth thing fail that can fail in the expression @call. */
 #define WITH_FAULT(self, nth, ret, call) ({				\
+	const int fail_nth = (self)->fail_nth;				\
 	int left[FAULT_KIND_COUNT], kind;				\
 									\
 	for (kind = 0; kind < FAULT_KIND_COUNT; kind++)			\
 		left[kind] = faults_left(kind);				\
-	if (!arm((self)->fail_nth, nth))				\
+	if (!arm(fail_nth, nth))					\
 		abort();						\
 	ret = (call);							\
-	disarm((self)->fail_nth, left);					\
+	disarm(fail_nth, left);						\
 })
 
 /* Has faults of a kind come, @count at most, once it has given @space. */
@@ -289,8 +290,8 @@ static const char *tally_add(struct tally *tally, enum fault fault, long ret)
 	return "";
 }
 
-#define LOG_TALLY(tally) do {						\
-	const struct tally *sums = (tally);				\
+#define LOG_TALLY(seen) do {						\
+	const struct tally *sums = (seen);				\
 									\
 	TH_LOG("failed: slab %d, pages %d, copies %d; ENOMEM %d, survived %d", \
 	       sums->count[FAULT_SLAB], sums->count[FAULT_PAGE],	\
