@@ -32,7 +32,7 @@ struct action32 {
 	__u32 flags;
 	void (*restorer)(void);
 	__u64 mask;
-} __attribute__((packed, aligned(4)));
+};
 
 static __u8 record[65536];
 
@@ -110,9 +110,9 @@ static void handle(int signo, struct siginfo32 *info, void *context)
 
 void sigreturn32(void);
 asm(".globl sigreturn32\n"
-    "sigreturn32:\n"
-    "	movl $173, %eax\n"
-    "	int $0x80\n");
+	"sigreturn32:\n"
+	"	movl $173, %eax\n"
+	"	int $0x80\n");
 
 static void be_target(int with_action)
 {
@@ -145,7 +145,7 @@ static int number(const char *text)
 	return sign * value;
 }
 
-__attribute__((used)) void start(long *stack);
+void start(long *stack);
 void start(long *stack)
 {
 	char **args = (char **)(stack + 1);
@@ -170,10 +170,10 @@ void start(long *stack)
 }
 
 asm(".globl _start\n"
-    "_start:\n"
-    "	movl %esp, %eax\n"
-    "	andl $-16, %esp\n"
-    "	subl $12, %esp\n"
-    "	pushl %eax\n"
-    "	call start\n"
-    "	hlt\n");
+	"_start:\n"
+	"	movl %esp, %eax\n"
+	"	andl $-16, %esp\n"
+	"	subl $12, %esp\n"
+	"	pushl %eax\n"
+	"	call start\n"
+	"	hlt\n");

@@ -110,7 +110,7 @@ FIXTURE_SETUP(ia32)
 			   sizeof(self->path) - sizeof(PROGRAM)), 0);
 	slash = strrchr(self->path, '/');
 	ASSERT_NE(NULL, slash);
-	strcpy(slash + 1, PROGRAM);
+	memcpy(slash + 1, PROGRAM, sizeof(PROGRAM));
 #ifndef __x86_64__
 	SKIP(return, "no 32-bit programs of this kind");
 #endif

@@ -13,7 +13,7 @@
 #define SELF PIDFD_SELF_THREAD_GROUP
 
 #ifndef CLONE_AUTOREAP
-#define CLONE_AUTOREAP (1ULL << 34)
+#define CLONE_AUTOREAP 0x400000000ULL
 #endif
 
 static struct child *threads_child;

@@ -10,7 +10,7 @@
 #include <sys/signalfd.h>
 
 #define SEC 1000000000ULL
-#define TIME_TOO_LONG (1ULL << 63)
+#define TIME_TOO_LONG 0x8000000000000000ULL
 
 TEST_F(self, impossible_interval_timers_are_einval)
 {

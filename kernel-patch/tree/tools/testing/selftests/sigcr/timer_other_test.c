@@ -269,4 +269,112 @@ TEST_F(stopped, timer_of_a_thread_is_carried_over_to_the_thread_of_the_other)
 	child_end(&other);
 }
 
+static void ignore_a_timer(struct child *child __maybe_unused)
+{
+	struct kernel_action ignore = { .handler = (__u64)SIG_IGN };
+
+	child_check(!sys_sigaction(40, &ignore, NULL));
+	child_check(timer_make(CLOCK_MONOTONIC, 40, 0) == 0);
+	child_check(!timer_set(0, 0, 1 * MS, 10 * MS));
+	usleep(50000);
+}
+
+static void make_the_timer_only(struct child *child __maybe_unused)
+{
+	child_check(timer_make(CLOCK_MONOTONIC, 40, 0) == 0);
+}
+
+/* To block a signal is not to ignore it any more. */
+static void end_the_ignorance(struct child *child)
+{
+	struct kernel_action dflt = {};
+
+	block_all(child);
+	child_check(!sys_sigaction(40, &dflt, NULL));
+	child->log->ret = sys_sigtimedwait(SET_OF(40), &child->log->taken[0],
+					   PATIENCE_MS);
+}
+
+/* (35) */
+TEST_F(stopped, ignored_timer_is_carried_over_and_comes_back)
+{
+	struct child *child = &self->child, other = {};
+
+	ASSERT_TRUE(child_start(child, ignore_a_timer, NULL));
+	STOP_AND_TAKE(&self->record);
+	ASSERT_EQ(SIGCR_TIMER_IGNORED, record_timer(&self->record, 0)->flags);
+	ASSERT_TRUE(child_start(&other, make_the_timer_only,
+				end_the_ignorance));
+	ASSERT_TRUE(child_stop(&other, variant->how));
+	record_rename(&self->record, child->pid, other.pid);
+	ASSERT_EQ(0, record_restore(&self->record, other.pidfd, 0));
+	ASSERT_STREQ("", record_read(&self->again, other.pidfd, 0));
+	EXPECT_EQ(SIGCR_TIMER_IGNORED, record_timer(&self->again, 0)->flags);
+	/* Onto itself it is taken off the list of the ignored and put back. */
+	ASSERT_EQ(0, record_restore(&self->again, other.pidfd, 0));
+	ASSERT_TRUE(child_resume(&other));
+	ASSERT_TRUE(child_go(&other));
+	EXPECT_EQ(40, other.log->ret);
+	EXPECT_GT(other.log->taken[0].si_overrun, 0);
+	child_end(&other);
+}
+
+/* What is there already and ignored is set to rest. */
+TEST_F(stopped, ignored_timer_is_set_to_rest)
+{
+	struct child *child = &self->child, other = {};
+
+	ASSERT_TRUE(child_start(child, make_the_timer_only, NULL));
+	STOP_AND_TAKE(&self->record);
+	ASSERT_TRUE(child_start(&other, ignore_a_timer, end_the_ignorance));
+	ASSERT_TRUE(child_stop(&other, variant->how));
+	record_rename(&self->record, child->pid, other.pid);
+	ASSERT_EQ(0, record_restore(&self->record, other.pidfd, 0));
+	ASSERT_STREQ("", record_read(&self->again, other.pidfd, 0));
+	EXPECT_TRUE(record_state_equal(&self->record, &self->again));
+	child_end(&other);
+}
+
+/* Takes its own record and gives it to itself when it is told. */
+static void restore_own_timers(struct child *child)
+{
+	struct record record = {};
+	const int self = PIDFD_SELF_THREAD_GROUP;
+
+	if (*record_read(&record, self, 0)) {
+		child->log->ret = -ENODATA;
+		return;
+	}
+	timer_drop(0);
+	timer_drop(1);
+	child->log->ret = record_restore(&record, self, 0);
+	child->log->value = timer_left(1);
+	free(record.bytes);
+}
+
+/* In the own process siblings have to stand still, whoever stops them. */
+TEST_F(stopped, own_timers_are_restored_while_the_siblings_are_stopped)
+{
+	struct child *child = &self->child;
+	pid_t tid;
+
+	ASSERT_TRUE(child_start(child, set_the_timer_for_a_thread,
+				restore_own_timers));
+	tid = child->log->tids[1];
+	if (variant->how != STOP_PTRACE)
+		return;
+	ASSERT_TRUE(child_go(child));
+	EXPECT_EQ(-ENODATA, child->log->ret);
+	ASSERT_TRUE(ptrace_stop_thread(tid));
+	ASSERT_TRUE(child_go(child));
+	EXPECT_EQ(0, child->log->ret);
+	EXPECT_GT(child->log->value, LONG_NS / 2);
+	EXPECT_LE(child->log->value, LONG_NS);
+	ASSERT_TRUE(await_private(tid, SET_OF(40)));
+	child->log->stop_threads = true;
+	ASSERT_TRUE(ptrace_let_go(tid));
+	ASSERT_TRUE(child_await_report(child));
+	EXPECT_EQ(3, child->log->taken_count);
+}
+
 TEST_HARNESS_MAIN

@@ -470,4 +470,75 @@ TEST_F(self, timers_are_charged_as_if_they_had_been_created)
 	EXPECT_EQ(base, queued_count());
 }
 
+/* Of which the C library makes a thread; to the kernel it is a signal. */
+TEST_F(self, timer_that_is_to_start_threads_is_restored)
+{
+	ASSERT_EQ(0, timer_make_for(CLOCK_MONOTONIC, SIGEV_THREAD, 40, 5, 0));
+	ASSERT_EQ(0, timer_set(0, 0, LONG_NS, LONG_NS));
+	TAKE(&self->record);
+	EXPECT_EQ(SIGEV_THREAD, record_timer(&self->record, 0)->notify);
+	RESTORE();
+	TAKE(&self->again);
+	EXPECT_SAME_BUT_FOR_TIMES();
+}
+
+#define MANY_COUNT 400
+
+TEST_F(self, many_timers_are_restored_with_their_signals)
+{
+	int i;
+
+	for (i = 0; i < MANY_COUNT; i++) {
+		ASSERT_EQ(i, timer_make(CLOCK_MONOTONIC, 40, i));
+		ASSERT_EQ(0, timer_set(i, 0, i % 3 ? 1 : LONG_NS,
+				       i % 3 == 2 ? LONG_NS : 0));
+	}
+	usleep(10000);
+	TAKE(&self->record);
+	EXPECT_EQ(MANY_COUNT, self->record.timers->entry_count);
+	EXPECT_EQ(MANY_COUNT * 2 / 3, self->record.shared->entry_count);
+	RESTORE();
+	TAKE(&self->again);
+	for (i = 0; i < MANY_COUNT * 2 / 3; i++) {
+		ASSERT_EQ(40, sys_sigtimedwait(SET_OF(40), &self->info, 0));
+		EXPECT_EQ(record_siginfo(self->record.shared, i).si_int,
+			  self->info.si_int);
+	}
+	EXPECT_EQ(-EAGAIN, sys_sigtimedwait(SET_OF(40), &self->info, 0));
+	EXPECT_SAME_BUT_FOR_TIMES();
+}
+
+/* One that fires at that moment has the restore begun anew. */
+TEST_F(self, timers_are_restored_while_they_fire)
+{
+	int i, round, failure_count = 0;
+
+	for (i = 0; i < 8; i++) {
+		ASSERT_EQ(i, timer_make(CLOCK_MONOTONIC, 40, i));
+		ASSERT_EQ(0, timer_set(i, 0, 1, 50000 + 1000 * i));
+	}
+	for (round = 0; round < 300; round++) {
+		TAKE(&self->record);
+		if (variant->deleted)
+			ASSERT_TRUE(drop_all_timers(&self->record));
+		failure_count += record_restore(&self->record, SELF, 0) != 0;
+		while (sys_sigtimedwait(SET_OF(40), &self->info, 0) == 40 &&
+		       self->info.si_int != round % 8)
+			;
+		if (failure_count && variant->deleted)
+			break;
+	}
+	EXPECT_EQ(0, failure_count);
+	/* All of them are alive. */
+	for (i = 0; i < 8; i++) {
+		int tries = 1000;
+
+		do {
+			ASSERT_EQ(40, sys_sigtimedwait(SET_OF(40), &self->info,
+						       PATIENCE_MS));
+		} while (self->info.si_int != i && --tries);
+		EXPECT_NE(0, tries);
+	}
+}
+
 TEST_HARNESS_MAIN

@@ -348,6 +348,7 @@ TEST_F(stopped, overrun_of_the_signal_that_was_taken_last_is_recorded)
 /* A thread that is gone cannot be named. */
 static void *end_after_making_a_timer(void *arg __maybe_unused)
 {
+	timers_child->log->tids[1] = sys_gettid();
 	timers_child->log->ret = timer_make_for(CLOCK_MONOTONIC,
 						SIGEV_THREAD_ID, 40, 0,
 						sys_gettid());
@@ -362,6 +363,9 @@ static void make_a_timer_for_a_dead_thread(struct child *child)
 	child_check(!pthread_create(&thread, NULL, end_after_making_a_timer,
 				    NULL));
 	child_check(!pthread_join(thread, NULL));
+	/* It is joined a moment before it is gone. */
+	child_check(eventually(sys_tgkill(getpid(), child->log->tids[1], 0) ==
+			       -ESRCH));
 	child_check(child->log->ret == 0);
 	child_check(!timer_set(0, 0, LONG_NS, 0));
 }
