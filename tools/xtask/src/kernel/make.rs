@@ -53,7 +53,8 @@ impl<'a> Make<'a> {
     /// Returns a make with the compilers chosen and nothing else.
     pub(crate) fn bare_command(&self) -> Result<Command> {
         let mut make = Command::new("make");
-        make.arg("LLVM=1")
+        // LLVM's own objcopy cannot make the x32 vdso out of the 64-bit one.
+        make.args(["LLVM=1", "OBJCOPY=objcopy"])
             .env("LC_ALL", "C")
             .env("PATH", self.tools.search_path()?)
             // Some build scripts are Python; the tree shall hold sources only.

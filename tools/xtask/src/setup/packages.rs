@@ -162,6 +162,7 @@ fn needs(base: &ToolsBase) -> Result<Vec<Need>> {
     let programs = [
         ("make", "make"),
         ("cc", "gcc"),
+        ("objcopy", "binutils"),
         ("flex", "flex"),
         ("bison", "bison"),
         ("bc", "bc"),
