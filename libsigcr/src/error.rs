@@ -149,10 +149,11 @@ pub(crate) fn explain_restore(errno: Errno) -> &'static str {
         }
         Errno::EBADMSG => "the record was changed after it was written; take a new one",
         Errno::EBUSY => {
-            "a thread of the target is not stopped or has a signal on its way under a debugger, a \
-             queue holds the signal of a timer that the record lacks, a timer has the id of another \
-             one in the record, or another process shares the action table; stop it first, restore \
-             the timers with the queues or neither, or consent to changing the shared table with \
+            "a thread of the target is not stopped, or of the own process does not come to rest, or \
+             has a signal on its way under a debugger, a queue holds the signal of a timer that the \
+             record lacks, a timer has the id of another one in the record, or another process \
+             shares the action table; stop it first, restore the timers with the queues or \
+             neither, or consent to changing the shared table with \
              the SHARED_SIGHAND flag"
         }
         Errno::EINVAL => {

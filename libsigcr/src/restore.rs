@@ -23,6 +23,9 @@ bitflags! {
 /// The record names threads by their ids in the target's pid namespace. Where the target has other
 /// ids, change the record first: [`crate::Model::remap_tids`].
 ///
+/// Other threads of the calling process that the record names are brought to rest for the call, as
+/// by a stop signal.
+///
 /// A record restored into the calling process sets handlers by address: those of another program
 /// would be called all the same.
 ///
@@ -32,7 +35,7 @@ bitflags! {
 ///
 /// - [`Error::Refused`]: the record can be read but not restored; the kernel was not asked.
 /// - [`Error::Call`]: the kernel refuses; the message says why and what to do. The common ones are
-///   `EBUSY` (a thread runs, or another process shares the action table), `ESRCH` (gone, or the
+///   `EBUSY` (another process runs, or somebody shares the action table), `ESRCH` (gone, or the
 ///   target lacks a thread of the record), `EPERM`, `EAGAIN` (over `RLIMIT_SIGPENDING`), `ENOSYS`.
 pub fn restore(target: Target<'_>, snapshot: &Snapshot, flags: RestoreFlags) -> Result<(), Error> {
     snapshot.record().check_restorable()?;

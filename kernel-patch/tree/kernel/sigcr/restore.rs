@@ -5,7 +5,8 @@
 //! The record is copied in once and decoded. Then a [`Plan`] is made: permissions are checked,
 //! threads found, signals allocated. Then, in one hold of siglock, every condition is checked and
 //! the plan carried out; from the first change on nothing can fail. What the target had before is
-//! freed when the lock is released.
+//! freed when the lock is released. Threads of the caller's own process that run are brought to
+//! rest before that, see [`Rendezvous`], when nothing else stands in the way.
 //!
 //! Signals are put into the queues as they are, not sent: sending would drop ignored signals, let
 //! `SIGCONT` and stop signals undo each other, and wake or kill the target.
@@ -19,10 +20,13 @@ use kernel::{
     signal::{
         self,
         ExecUpdateGuard,
+        Rendezvous,
         Scope,
         SighandGuard,
         Target, //
     },
+    sync::aref::ARef,
+    task::Task,
     time::{
         delay::fsleep,
         Delta, //
@@ -67,10 +71,14 @@ const SHARED_WAIT: Delta = Delta::from_micros(50);
 /// - [`EINTR`]: the caller is being killed.
 /// - [`ENOMEM`]: no memory.
 /// - What [`Plan::check`] finds.
+/// - [`EBUSY`]: a thread of the caller's own process does not come to rest.
+/// - [`ERESTARTNOINTR`]: a signal came while the threads were waited for; user space does not see
+///   it, the call begins anew.
 ///
 /// # Context
 ///
-/// Process context. Takes `exec_update_lock` of the target for read, then siglock.
+/// Process context. Takes `cred_guard_mutex` of the caller's own process where it has to,
+/// `exec_update_lock` of the target for read, then siglock.
 pub(crate) fn restore(pidfd: i32, reader: UserSliceReader, flags: u32) -> Result {
     const KNOWN: u32 = abi::SIGRESTORE_DRY_RUN | abi::SIGRESTORE_SHARED_SIGHAND;
     if flags & !KNOWN != 0 {
@@ -82,7 +90,9 @@ pub(crate) fn restore(pidfd: i32, reader: UserSliceReader, flags: u32) -> Result
 
     let target = Target::from_pidfd(pidfd)?;
     let shared_consent = flags & abi::SIGRESTORE_SHARED_SIGHAND != 0;
-    for attempt in 1..=ATTEMPT_COUNT_MAX {
+    let dry_run = flags & abi::SIGRESTORE_DRY_RUN != 0;
+    let mut rendezvous = rendezvous_for(&record, &target.task()?)?;
+    'attempts: for attempt in 1..=ATTEMPT_COUNT_MAX {
         let task = target.task()?;
         if target.scope() == Scope::Thread && holds_process_state(&record) {
             return Err(EINVAL);
@@ -103,9 +113,15 @@ pub(crate) fn restore(pidfd: i32, reader: UserSliceReader, flags: u32) -> Result
             fsleep(SHARED_WAIT);
             continue;
         }
-        plan.check(&sighand, shared_consent)?;
-        let dry_run = flags & abi::SIGRESTORE_DRY_RUN != 0;
-        let done = dry_run || plan.commit(&mut sighand, &exec)?;
+        while !plan.check(&sighand, shared_consent, &rendezvous)? && !dry_run {
+            drop(sighand);
+            rendezvous.gather(|thread| plan.must_rest(thread))?;
+            sighand = match SighandGuard::lock(&task) {
+                Some(sighand) => sighand,
+                None => continue 'attempts,
+            };
+        }
+        let done = dry_run || plan.commit(&mut sighand, &exec, &rendezvous)?;
         // The guard goes before the plan, which frees what the target had.
         drop(sighand);
         if done {
@@ -113,6 +129,17 @@ pub(crate) fn restore(pidfd: i32, reader: UserSliceReader, flags: u32) -> Result
         }
     }
     Err(EAGAIN)
+}
+
+/// The rendezvous for a restore that may have to bring siblings of the caller to rest.
+fn rendezvous_for(record: &Record<'_>, task: &ARef<Task>) -> Result<Rendezvous> {
+    // Nobody but the caller could make another thread.
+    let has_siblings = signal::is_own_process(task) && signal::thread_count(task) > 1;
+    let may_need = || record.timers().is_some() || record.threads().next().is_some();
+    match has_siblings && may_need() {
+        true => Rendezvous::begin(task),
+        false => Ok(Rendezvous::none()),
+    }
 }
 
 /// Copies the record into memory of our own, each byte once.

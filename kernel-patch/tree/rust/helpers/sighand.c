@@ -7,6 +7,7 @@
 #include <linux/capability.h>
 #include <linux/cgroup.h>
 #include <linux/cred.h>
+#include <linux/mutex.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task_stack.h>
 #include <linux/signalfd.h>
@@ -51,4 +52,9 @@ __rust_helper bool
 rust_helper_task_checkpoint_restore_capable(struct task_struct *t)
 {
 	return checkpoint_restore_ns_capable(__task_cred(t)->user_ns);
+}
+
+__rust_helper int rust_helper_mutex_lock_interruptible(struct mutex *lock)
+{
+	return mutex_lock_interruptible(lock);
 }

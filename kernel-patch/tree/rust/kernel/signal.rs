@@ -10,11 +10,12 @@
 //!
 //! In the order in which they are taken:
 //!
-//! 1. `signal_struct::exec_update_lock`, for read: [`ExecUpdateGuard`]. Permissions and the action
+//! 1. `signal_struct::cred_guard_mutex` of the caller's own process: [`Rendezvous`]. May sleep.
+//! 2. `signal_struct::exec_update_lock`, for read: [`ExecUpdateGuard`]. Permissions and the action
 //!    table do not change under it by an exec. May sleep.
-//! 2. `task_struct::alloc_lock`, inside [`check_attach`] only.
-//! 3. `k_itimer::it_lock`; here it is only tried, under siglock.
-//! 4. `sighand_struct::siglock`, interrupts off: [`SighandGuard`]. Queues, masks, actions, job
+//! 3. `task_struct::alloc_lock`, inside [`check_attach`] only.
+//! 4. `k_itimer::it_lock`; here it is only tried, under siglock.
+//! 5. `sighand_struct::siglock`, interrupts off: [`SighandGuard`]. Queues, masks, actions, job
 //!    control and the list of threads stand still under it. Nothing under it may allocate, sleep,
 //!    print or panic, nor free a queued signal.
 //!
@@ -22,6 +23,7 @@
 
 mod access;
 mod queue;
+mod rendezvous;
 mod sighand;
 mod signalfds;
 mod standstill;
@@ -46,6 +48,7 @@ pub use queue::{
     SignalList,
     Ucounts, //
 };
+pub use rendezvous::Rendezvous;
 pub use sighand::{
     rlimit_sigpending_count,
     thread_count,

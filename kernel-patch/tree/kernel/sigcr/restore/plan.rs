@@ -13,6 +13,7 @@ use kernel::{
         Itimers,
         Owner,
         QueueRef,
+        Rendezvous,
         Scope,
         SigAction,
         SighandGuard,
@@ -171,7 +172,8 @@ impl Plan {
         Ok(self.threads.push(plan, GFP_KERNEL_ACCOUNT)?)
     }
 
-    /// Checks under siglock that the plan can be carried out.
+    /// Checks under siglock that the plan can be carried out; false if `rendezvous` has to gather
+    /// those first that [`Self::must_rest`].
     ///
     /// # Errors
     ///
@@ -184,26 +186,53 @@ impl Plan {
     ///   ignored POSIX timers depend on them.
     /// - [`ESRCH`]: a thread of the record is not there.
     /// - [`EPERM`]: it is a worker of the kernel.
-    /// - [`EBUSY`]: it runs and is not the caller, or has a signal in flight.
+    /// - [`EBUSY`]: it has a signal in flight.
     /// - [`EPERM`]: the caller is on the alternate stack that would change.
     /// - [`EINVAL`]: an alternate stack does not take a signal frame of this CPU.
     /// - [`EBUSY`]: a queue that would be replaced holds what a timer waits for.
     /// - [`EINVAL`]: `SIGCONT` and a stop signal would both be pending.
     /// - [`EAGAIN`]: more queued signals than the target's user may have.
-    pub(crate) fn check(&mut self, sighand: &SighandGuard<'_>, shared_consent: bool) -> Result {
-        self.check_target(sighand)?;
+    pub(crate) fn check(
+        &mut self,
+        sighand: &SighandGuard<'_>,
+        shared_consent: bool,
+        rendezvous: &Rendezvous,
+    ) -> Result<bool> {
+        self.check_target(sighand, rendezvous)?;
         self.check_actions(sighand, shared_consent)?;
-        self.check_threads(sighand)?;
+        self.check_threads(sighand, rendezvous)?;
         self.check_queues(sighand)?;
         self.count_old(sighand);
         let limit_count = sighand.rlimit_sigpending_count();
-        match self.over_limit || self.charges.are_over(limit_count) {
-            true => Err(EAGAIN),
-            false => Ok(()),
+        if self.over_limit || self.charges.are_over(limit_count) {
+            return Err(EAGAIN);
         }
+        // Another process rests already.
+        Ok(!self.own_process
+            || threads_in(sighand, self.scope).all(|thread| !self.must_rest(thread) || rendezvous.settled(thread).is_some()))
     }
 
-    fn check_target(&self, sighand: &SighandGuard<'_>) -> Result {
+    /// Whether the thread must do nothing to its signal state while the plan is carried out.
+    pub(crate) fn must_rest(&self, thread: ThreadRef<'_>) -> bool {
+        // While timers are set, nobody else may use them.
+        let sets_timers = || {
+            self.timers
+                .as_ref()
+                .is_some_and(|timers| !timers.is_empty())
+        };
+        !thread.is_dead()
+            && !thread.is_worker()
+            && (!self.own_process || self.plan_of(thread).is_some() || sets_timers())
+    }
+
+    fn plan_of(&self, thread: ThreadRef<'_>) -> Option<&ThreadPlan> {
+        let index = self
+            .threads
+            .binary_search_by_key(&thread.key(), ThreadPlan::key);
+        self.threads.get(index.ok()?)
+    }
+
+    fn check_target(&self, sighand: &SighandGuard<'_>, rendezvous: &Rendezvous) -> Result {
         // What dooms a process may not be taken away: neither the action nor the signal.
         if sighand.is_dying() || sighand.is_doomed() {
             return Err(ESRCH);
@@ -211,19 +240,15 @@ impl Plan {
         if sighand.is_in_exec() {
             return Err(EAGAIN);
         }
-        // While timers are set, nobody else may use them.
-        let sets_timers = self
-            .timers
-            .as_ref()
-            .is_some_and(|timers| !timers.is_empty());
-        let must_rest = !self.own_process || sets_timers;
         let mut alive = false;
         for thread in threads_in(sighand, self.scope) {
             if thread.is_dead() {
                 continue;
             }
             alive = true;
-            if must_rest && !thread.is_worker() && thread.settled().is_none() {
+            // Those that are named come later, after what else may be wrong with them.
+            let is_named = self.own_process && self.plan_of(thread).is_some();
+            if !is_named && self.must_rest(thread) && !rendezvous.may_settle(thread) {
                 return Err(EBUSY);
             }
         }
@@ -262,23 +287,23 @@ impl Plan {
 
     /// Checks the threads that are named: each rule for all of them, then the next one, so that it
     /// does not depend on their order which error wins.
-    fn check_threads(&self, sighand: &SighandGuard<'_>) -> Result {
-        let all = |rule: fn(&ThreadPlan, ThreadRef<'_>) -> bool| {
+    fn check_threads(&self, sighand: &SighandGuard<'_>, rendezvous: &Rendezvous) -> Result {
+        let all = |rule: &dyn Fn(&ThreadPlan, ThreadRef<'_>) -> bool| {
             self.threads
                 .iter()
                 .all(|plan| plan.find(sighand).is_some_and(|thread| rule(plan, thread)))
         };
-        if self.thread_missing || !all(|_, _| true) {
+        if self.thread_missing || !all(&|_, _| true) {
             return Err(ESRCH);
         }
-        if !all(|_, thread| !thread.is_worker()) {
+        if !all(&|_, thread| !thread.is_worker()) {
             return Err(EPERM);
         }
-        if !all(|_, thread| thread.settled().is_some()) {
+        if !all(&|_, thread| rendezvous.may_settle(thread)) {
             return Err(EBUSY);
         }
         if signal::current_is_on_altstack()
-            && !all(|plan, thread| !thread.is_current() || plan.new_altstack(thread).is_none())
+            && !all(&|plan, thread| !thread.is_current() || plan.new_altstack(thread).is_none())
         {
             return Err(EPERM);
         }
@@ -286,7 +311,7 @@ impl Plan {
             plan.new_altstack(thread)
                 .is_none_or(|altstack| altstack.size == 0 || thread.takes_frame(altstack.size))
         };
-        match all(takes_frame) {
+        match all(&takes_frame) {
             true => Ok(()),
             false => Err(EINVAL),
         }
@@ -355,11 +380,8 @@ impl Plan {
             .threads()
             .filter(|thread| !thread.is_dead())
             .filter(|thread| {
-                let index = self
-                    .threads
-                    .binary_search_by_key(&thread.key(), ThreadPlan::key);
-                let plan = index.ok().and_then(|index| self.threads.get(index));
-                plan.is_none_or(|plan| plan.pending.is_none())
+                self.plan_of(*thread)
+                    .is_none_or(|plan| plan.pending.is_none())
             })
             .map(ThreadRef::queue);
         Iterator::chain(shared.into_iter(), private)
@@ -367,6 +389,7 @@ impl Plan {
 
     /// Counts the old signals whose charge goes over to the new ones.
     fn count_old(&mut self, sighand: &SighandGuard<'_>) {
+        self.charges.forget_old();
         if let Some(new) = &mut self.shared_pending {
             self.charges.count_old(sighand.shared_queue(), new);
         }
@@ -379,7 +402,8 @@ impl Plan {
     }
 
     /// Carries the plan out; false, and nothing has changed, if a timer of the target was firing,
-    /// created or deleted just now. [`Plan::check`] must have passed in this hold of siglock.
+    /// created or deleted just now. [`Plan::check`] must have found it ready in this hold of
+    /// siglock.
     ///
     /// What the target had in its queues is in the plan's lists afterwards.
     ///
@@ -390,6 +414,7 @@ impl Plan {
         &mut self,
         sighand: &mut SighandGuard<'_>,
         exec: &ExecUpdateGuard<'_>,
+        rendezvous: &Rendezvous,
     ) -> Result<bool> {
         if !self.quiesce(sighand) {
             return Ok(false);
@@ -414,7 +439,8 @@ impl Plan {
             new.apply(sighand, None, &mut self.charges, timers);
         }
         for plan in self.threads.iter_mut() {
-            if let Some(thread) = plan.find(sighand).and_then(ThreadRef::settled) {
+            let thread = plan.find(sighand);
+            if let Some(thread) = thread.and_then(|thread| rendezvous.settled(thread)) {
                 if let Some(blocked) = plan.blocked {
                     thread.set_blocked(blocked);
                 }

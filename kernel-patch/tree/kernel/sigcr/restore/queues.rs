@@ -124,6 +124,13 @@ impl Charges {
         Ok(index)
     }
 
+    /// Begins to count anew what goes.
+    pub(super) fn forget_old(&mut self) {
+        for charge in self.0.iter_mut() {
+            charge.old_count = 0;
+        }
+    }
+
     /// Counts the signals in `queue` whose charge goes over to those of `new`.
     pub(super) fn count_old(&mut self, queue: QueueRef<'_>, new: &mut NewQueue) {
         let ucounts = new.list.ucounts();

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     bindings,
     ffi::c_int,
+    sync::aref::ARef,
     task::Task, //
 };
 use core::{
@@ -35,7 +36,8 @@ pub struct ThreadRef<'g> {
 ///
 /// # Invariants
 ///
-/// The thread is the current one, or it was found stopped under the siglock that is held.
+/// The thread is the current one, it was found stopped under the siglock that is held, or it waits
+/// in a rendezvous.
 pub struct SettledThread<'g>(ThreadRef<'g>);
 
 /// An alternate signal stack.
@@ -168,6 +170,12 @@ impl<'g> ThreadRef<'g> {
         (!event && !syscall).then_some(bytes)
     }
 
+    /// A reference to the thread's task.
+    pub(super) fn hold(self) -> ARef<Task> {
+        // SAFETY: By the type invariants, the task is valid; `Task` is transparent to it.
+        ARef::from(unsafe { self.task.cast::<Task>().as_ref() })
+    }
+
     /// Whether the thread is ptraced.
     pub fn is_traced(self) -> bool {
         // SAFETY: By the type invariants, the task is valid. The word changes at any time.
@@ -268,7 +276,14 @@ impl<'g> ThreadRef<'g> {
     }
 }
 
-impl SettledThread<'_> {
+impl<'g> SettledThread<'g> {
+    /// # Safety
+    ///
+    /// The thread must not touch its signal state for `'g`.
+    pub(super) unsafe fn new(thread: ThreadRef<'g>) -> Self {
+        // INVARIANT: By the safety requirement.
+        Self(thread)
+    }
     /// Sets the blocked signals, also those to return to from a call that replaced them.
     ///
     /// The flag that says whether there is a mask
