@@ -79,6 +79,7 @@ pub use timers::{
     Busy,
     Itimer,
     Itimers,
+    QueueOf,
     Timer,
     TimerRef,
     TimerState, //

@@ -11,7 +11,7 @@ use kernel::{
         FrameAbi,
         Itimer,
         Itimers,
-        Owner,
+        QueueOf,
         QueueRef,
         Rendezvous,
         Scope,
@@ -19,7 +19,8 @@ use kernel::{
         SighandGuard,
         Signalfd,
         TaskKey,
-        ThreadRef, //
+        ThreadRef,
+        TimerRef, //
     },
     sync::aref::ARef,
     task::Task, //
@@ -202,8 +203,11 @@ impl Plan {
         self.check_actions(sighand, shared_consent)?;
         self.check_threads(sighand, rendezvous)?;
         self.check_queues(sighand)?;
-        self.count_old(sighand);
         let limit_count = sighand.rlimit_sigpending_count();
+        self.forget_old();
+        if self.charges.are_over(limit_count) {
+            self.count_old(sighand);
+        }
         if self.over_limit || self.charges.are_over(limit_count) {
             return Err(EAGAIN);
         }
@@ -222,13 +226,11 @@ impl Plan {
         };
         !thread.is_dead()
             && !thread.is_worker()
-            && (!self.own_process || self.plan_of(thread).is_some() || sets_timers())
+            && (!self.own_process || self.plan_of(thread.key()).is_some() || sets_timers())
     }
 
-    fn plan_of(&self, thread: ThreadRef<'_>) -> Option<&ThreadPlan> {
-        let index = self
-            .threads
-            .binary_search_by_key(&thread.key(), ThreadPlan::key);
+    fn plan_of(&self, key: TaskKey) -> Option<&ThreadPlan> {
+        let index = self.threads.binary_search_by_key(&key, ThreadPlan::key);
         self.threads.get(index.ok()?)
     }
 
@@ -247,7 +249,7 @@ impl Plan {
             }
             alive = true;
             // Those that are named come later, after what else may be wrong with them.
-            let is_named = self.own_process && self.plan_of(thread).is_some();
+            let is_named = self.own_process && self.plan_of(thread.key()).is_some();
             if !is_named && self.must_rest(thread) && !rendezvous.may_settle(thread) {
                 return Err(EBUSY);
             }
@@ -317,32 +319,37 @@ impl Plan {
         }
     }
 
-    /// The queues that are to be replaced, with what is to replace them.
-    fn replaced<'g>(
-        &'g self,
-        sighand: &'g SighandGuard<'_>,
-    ) -> impl Iterator<Item = (QueueRef<'g>, &'g NewQueue)> {
-        let shared = self
-            .shared_pending
-            .iter()
-            .map(|new| (sighand.shared_queue(), new));
-        let private = self.threads.iter().filter_map(|plan| {
-            let new = plan.pending.as_ref()?;
-            Some((plan.find(sighand)?.queue(), new))
-        });
-        Iterator::chain(shared, private)
+    /// What is to replace queues.
+    fn new_queues(&self) -> impl Iterator<Item = &NewQueue> {
+        let private = self.threads.iter().filter_map(|plan| plan.pending.as_ref());
+        Iterator::chain(self.shared_pending.iter(), private)
+    }
+
+    /// Whether a queue is to be replaced.
+    fn replaces(&self, queue: QueueOf) -> bool {
+        let new = match queue {
+            QueueOf::Process => self.shared_pending.as_ref(),
+            QueueOf::Thread(key) => self.plan_of(key).and_then(|plan| plan.pending.as_ref()),
+        };
+        new.is_some()
     }
 
     fn check_queues(&self, sighand: &SighandGuard<'_>) -> Result {
         // SIGCONT and the stop signals exclude each other in all queues of a process: what is to
         // be there, against what is there and stays.
         let mut new_pending = 0;
-        for (queue, new) in self.replaced(sighand) {
-            // Only its delivery arms a periodic timer again: dropped, it would never fire.
-            if self.timers.is_none() && holds_timer(queue) {
-                return Err(EBUSY);
-            }
+        for new in self.new_queues() {
             new_pending |= new.set;
+        }
+        // Only its delivery arms a periodic timer again: dropped, it would never fire. And where all
+        // timers will be set, their signals go where the record has them.
+        let is_lost = |queue| self.replaces(queue) == self.timers.is_none();
+        if sighand
+            .timers()
+            .filter_map(TimerRef::queued_in)
+            .any(is_lost)
+        {
+            return Err(EBUSY);
         }
         // So does a periodic ITIMER_REAL wait for its signal to be taken.
         let alarm = record::sigset_of(record::SIGALRM);
@@ -350,11 +357,6 @@ impl Plan {
             if self.itimers.is_none() && sighand.has_expired_itimer() && new.set & alarm == 0 {
                 return Err(EBUSY);
             }
-        }
-        // All timers will be set, and their signals go where the record has them.
-        let is_kept = |queue: QueueRef<'_>| self.timers.is_some() && holds_timer(queue);
-        if self.kept_queues(sighand).any(is_kept) {
-            return Err(EBUSY);
         }
         let kinds = record::STOP_SIGNALS | record::sigset_of(record::SIGCONT);
         let kept_pending = || {
@@ -380,16 +382,15 @@ impl Plan {
             .threads()
             .filter(|thread| !thread.is_dead())
             .filter(|thread| {
-                self.plan_of(*thread)
+                self.plan_of(thread.key())
                     .is_none_or(|plan| plan.pending.is_none())
             })
             .map(ThreadRef::queue);
         Iterator::chain(shared.into_iter(), private)
     }
 
-    /// Counts the old signals whose charge goes over to the new ones.
+    /// Counts the signals that go.
     fn count_old(&mut self, sighand: &SighandGuard<'_>) {
-        self.charges.forget_old();
         if let Some(new) = &mut self.shared_pending {
             self.charges.count_old(sighand.shared_queue(), new);
         }
@@ -398,6 +399,18 @@ impl Plan {
             if let (Some(thread), Some(new)) = (thread, &mut plan.pending) {
                 self.charges.count_old(thread.queue(), new);
             }
+        }
+    }
+
+    /// Undoes [`Self::count_old`].
+    fn forget_old(&mut self) {
+        self.charges.forget_old();
+        let private = self
+            .threads
+            .iter_mut()
+            .filter_map(|plan| plan.pending.as_mut());
+        for new in Iterator::chain(self.shared_pending.iter_mut(), private) {
+            new.forget_old();
         }
     }
 
@@ -520,13 +533,6 @@ impl ThreadPlan {
         self.altstack
             .filter(|altstack| *altstack != thread.altstack())
     }
-}
-
-/// Whether a timer has its signal in the queue, and waits for it to be taken.
-fn holds_timer(queue: QueueRef<'_>) -> bool {
-    queue
-        .entries()
-        .any(|queued| matches!(queued.owner, Owner::Timer(_)))
 }
 
 /// Whether one of the sets has SIGCONT and the other one a stop signal.

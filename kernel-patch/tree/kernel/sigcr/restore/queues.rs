@@ -2,8 +2,9 @@
 
 //! The queues of a restore: signals that are allocated before, and who is charged for them.
 //!
-//! Nobody is charged for a signal before the commit: the new ones take over the charge of those
-//! that go, and only the rest is charged, under siglock and within the limits.
+//! Nobody is charged for a signal before the commit. Then all are charged at once, under siglock,
+//! and those that go give their charge back when they are freed. Only where that would go over the
+//! limits, those that go are counted, and the new ones take over their charge.
 
 use kernel::{
     prelude::*,
@@ -36,7 +37,7 @@ pub(super) struct NewQueue {
     pub(super) set: u64,
     /// Index of the charge for the list.
     charge: usize,
-    /// Signals in the old queue that are charged to the same user.
+    /// Signals in the old queue that are charged to the same user, if they were counted.
     old_count: usize,
 }
 
@@ -131,7 +132,7 @@ impl Charges {
         }
     }
 
-    /// Counts the signals in `queue` whose charge goes over to those of `new`.
+    /// Counts the signals in `queue` that go when `new` comes, and are charged to the same user.
     pub(super) fn count_old(&mut self, queue: QueueRef<'_>, new: &mut NewQueue) {
         let ucounts = new.list.ucounts();
         new.old_count = queue
@@ -148,7 +149,7 @@ impl Charges {
         self.0.iter().any(|charge| charge.is_over(limit_count, 0))
     }
 
-    /// Charges what comes beyond what goes, for all users or for none.
+    /// Charges what comes beyond what was counted of what goes, for all users or for none.
     ///
     /// # Errors
     ///
@@ -173,7 +174,7 @@ impl Charges {
 }
 
 impl Charge {
-    /// Signals that come beyond those that go.
+    /// Signals that come beyond those that were counted of what goes.
     fn surplus_count(&self) -> usize {
         self.new_count.saturating_sub(self.old_count)
     }
@@ -191,8 +192,13 @@ impl Charge {
 }
 
 impl NewQueue {
-    /// Puts the signals into the queue of `thread`, or with [`None`] into that of the process.
-    /// What was there is freed with this.
+    /// Begins to count anew what goes.
+    pub(super) fn forget_old(&mut self) {
+        self.old_count = 0;
+    }
+
+    /// Puts the signals, which have been charged, into the queue of `thread`, or with [`None`] into
+    /// that of the process. What was there is freed with this.
     pub(super) fn apply(
         &mut self,
         sighand: &mut SighandGuard<'_>,

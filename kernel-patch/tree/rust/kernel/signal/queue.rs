@@ -62,6 +62,8 @@ pub enum Owner {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Ucounts(*mut bindings::ucounts);
 
+const SIGPENDING: bindings::rlimit_type = bindings::rlimit_type_UCOUNT_RLIMIT_SIGPENDING;
+
 /// The user, in a user namespace, that queued signals of a task are charged to.
 pub struct Account(ARef<Credential>);
 
@@ -227,8 +229,8 @@ unsafe fn adopt(
 ///
 /// # Safety
 ///
-/// `queued` must be a valid entry of a queue whose siglock is held.
-unsafe fn owner(queued: *mut bindings::sigqueue) -> Owner {
+/// `queued` must be a valid entry of a queue whose siglock is held, or of a timer of that process.
+pub(super) unsafe fn owner(queued: *mut bindings::sigqueue) -> Owner {
     // SAFETY: By the safety requirement; the entry of a timer is its `sigq`, and holds a reference
     // on it while it is queued. The id never changes, siglock protects the rest but for
     // `it_signal_seq`, a single word.
@@ -278,7 +280,7 @@ impl Account {
     ///
     /// Mirrors `is_rlimit_overlimit()` in kernel/ucount.c.
     pub fn is_over_limit(&self, limit_count: u64, more_count: usize, fewer_count: usize) -> bool {
-        const TYPE: usize = bindings::rlimit_type_UCOUNT_RLIMIT_SIGPENDING as usize;
+        const TYPE: usize = SIGPENDING as usize;
         let mut max = limit_count;
         let mut next = self.ucounts().0;
         while !next.is_null() {
@@ -304,35 +306,33 @@ impl Account {
     ///
     /// # Context
     ///
-    /// Any, also under siglock.
+    /// Any, also under siglock. Takes the same time for any number of signals.
     pub fn charge(&self, count: usize) -> bool {
-        for done_count in 0..count {
-            // SAFETY: The credentials keep their `ucounts`.
-            let charged = unsafe {
-                bindings::inc_rlimit_get_ucounts(
-                    self.ucounts().0,
-                    bindings::rlimit_type_UCOUNT_RLIMIT_SIGPENDING,
-                    true,
-                )
-            };
-            if charged == 0 {
-                self.discharge(done_count);
-                return false;
-            }
+        let ucounts = self.ucounts().0;
+        let Some(more_count) = count.checked_sub(1) else {
+            return true;
+        };
+        // The first one also takes the reference that a counter which is not 0 holds.
+        // SAFETY: The credentials keep their `ucounts`.
+        if unsafe { bindings::inc_rlimit_get_ucounts(ucounts, SIGPENDING, true) } == 0 {
+            return false;
         }
+        // SAFETY: As above.
+        // CAST: There is no memory for as many signals as do not fit.
+        unsafe { bindings::inc_rlimit_ucounts(ucounts, SIGPENDING, more_count as isize) };
         true
     }
 
     /// Takes back what [`Account::charge`] has charged.
     pub fn discharge(&self, count: usize) {
-        for _ in 0..count {
-            // SAFETY: As above; the caller has charged as many.
-            unsafe {
-                bindings::dec_rlimit_put_ucounts(
-                    self.ucounts().0,
-                    bindings::rlimit_type_UCOUNT_RLIMIT_SIGPENDING,
-                );
-            }
+        let ucounts = self.ucounts().0;
+        let Some(more_count) = count.checked_sub(1) else {
+            return;
+        };
+        // SAFETY: As above; the caller has charged as many. The last one gives the reference back.
+        unsafe {
+            bindings::dec_rlimit_ucounts(ucounts, SIGPENDING, more_count as isize);
+            bindings::dec_rlimit_put_ucounts(ucounts, SIGPENDING);
         }
     }
 }
@@ -438,8 +438,8 @@ impl Drop for SignalList {
             while node != head {
                 let queued = container_of!(node, bindings::sigqueue, list);
                 node = (*node).next;
-                if !is_of_timer(queued)
-                    && self.unpaid_count > 0
+                if self.unpaid_count > 0
+                    && !is_of_timer(queued)
                     && Ucounts((*queued).ucounts) == self.ucounts
                 {
                     (*queued).ucounts = core::ptr::null_mut();

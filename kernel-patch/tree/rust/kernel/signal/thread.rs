@@ -60,6 +60,10 @@ impl TaskKey {
     pub fn of(task: &Task) -> Self {
         Self(task.as_ptr().addr())
     }
+
+    pub(super) fn of_raw(task: NonNull<bindings::task_struct>) -> Self {
+        Self(task.as_ptr().addr())
+    }
 }
 
 impl<'g> ThreadRef<'g> {
@@ -85,7 +89,7 @@ impl<'g> ThreadRef<'g> {
 
     /// What tells the thread's task from others.
     pub fn key(self) -> TaskKey {
-        TaskKey(self.task.as_ptr().addr())
+        TaskKey::of_raw(self.task)
     }
 
     /// Whether the thread has exited, is about to, or is being killed.

@@ -11,8 +11,13 @@
 //! it, and says so if it cannot. See kernel/sigcr/timers.c.
 
 use super::{
+    queue::{
+        owner,
+        Owner, //
+    },
     standstill::count_exchange,
-    SighandGuard, //
+    SighandGuard,
+    TaskKey, //
 };
 use crate::{
     bindings,
@@ -70,6 +75,15 @@ pub struct Itimers {
     pub virt: Itimer,
     /// `ITIMER_PROF`.
     pub prof: Itimer,
+}
+
+/// A queue of a process: its own, or that of one of its threads.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum QueueOf {
+    /// That of the process.
+    Process,
+    /// That of the thread with this task.
+    Thread(TaskKey),
 }
 
 impl SighandGuard<'_> {
@@ -288,6 +302,30 @@ impl TimerRef<'_> {
     pub fn timer_id(self) -> i32 {
         // SAFETY: By the type invariants, the timer is valid.
         unsafe { (*self.timer.as_ptr()).it_id }
+    }
+
+    /// The queue in which the timer's signal waits to be taken: that of a thread, or of the process;
+    /// [`None`] if it does not wait, or will be dropped when its turn comes.
+    pub fn queued_in(self) -> Option<QueueOf> {
+        let timer = self.timer.as_ptr();
+        // SAFETY: By the type invariants, the timer is valid, and siglock of its process is held,
+        // which protects the list and, for `owner()`, the rest.
+        let waits = unsafe {
+            let node = &raw mut (*timer).sigq.list;
+            (*node).next != node && owner(&raw mut (*timer).sigq) != Owner::Stale
+        };
+        if !waits {
+            return None;
+        }
+        // SAFETY: The timer is valid and has a pid; neither that nor its type ever changes. Siglock
+        // is held, and with it RCU, which keeps a task that is found.
+        let thread = unsafe {
+            if (*timer).it_pid_type != bindings::pid_type_PIDTYPE_PID {
+                return Some(QueueOf::Process);
+            }
+            bindings::pid_task((*timer).__bindgen_anon_1.it_pid, bindings::pid_type_PIDTYPE_PID)
+        };
+        NonNull::new(thread).map(|thread| QueueOf::Thread(TaskKey::of_raw(thread)))
     }
 
     /// Takes a reference.
