@@ -7,18 +7,18 @@
 //!
 //! | file | a line for | fields |
 //! |---|---|---|
-//! | `action` | each signal with an action | signo, handler, flags, mask |
+//! | `action` | each signal with an action | signo, handler, flags, mask, restorer, frame |
 //! | `altstack` | each thread | tid, sp, size, flags |
 //! | `blocked` | each thread | tid, set |
 //! | `pending` | each queued signal of a thread | tid, signo, errno, code, then the rest of the siginfo |
 //! | `shared_pending` | each queued signal of the process | the same without the tid |
 //! | `waiters` | each thread that waits for children | tid, kind, id, options |
 //!
-//! Before the signals of a queue stands its set, with `set` in front.
+//! The frame is `native`, `ia32` or `x32`. Before the signals of a queue stands its set, with `set` in front.
 
 use std::io::{self, Write};
 
-use sigcr::{Model, Queue, WaitsFor};
+use sigcr::{FrameAbi, Model, Queue, WaitsFor};
 
 use crate::siginfo::Siginfo;
 
@@ -28,11 +28,13 @@ pub(crate) fn write(out: &mut dyn Write, model: &Model) -> io::Result<()> {
     for action in model.actions.iter().flatten() {
         writeln!(
             out,
-            "  {} {:016x} {:08x} {:016x}",
+            "  {} {:016x} {:08x} {:016x} {:016x} {}",
             action.signo.get(),
             action.handler.0,
             action.flags.bits(),
-            action.mask.bits()
+            action.mask.bits(),
+            action.restorer,
+            frame(action.abi)
         )?;
     }
     writeln!(out, "altstack")?;
@@ -72,6 +74,14 @@ pub(crate) fn write(out: &mut dyn Write, model: &Model) -> io::Result<()> {
         writeln!(out, "  {} {kind} {id} {:#x}", waiter.tid, waiter.options)?;
     }
     Ok(())
+}
+
+fn frame(abi: FrameAbi) -> &'static str {
+    match abi {
+        FrameAbi::Native => "native",
+        FrameAbi::Ia32 => "ia32",
+        FrameAbi::X32 => "x32",
+    }
 }
 
 fn write_queue(out: &mut dyn Write, queue: &Queue, tid: &str) -> io::Result<()> {
