@@ -47,7 +47,7 @@ extern "C" {
 #define SIGCR_PART_ITIMERS	0x00000040U
 #define SIGCR_PART_TIMERS	0x00000080U /* with their signals */
 #define SIGCR_PART_SIGNALFDS	0x00000100U
-#define SIGCR_PART_INFLIGHT	0x00000200U /* cannot be restored */
+#define SIGCR_PART_INFLIGHT	0x00000200U /* see sigcr_requeue_alloc() */
 #define SIGCR_PART_WAITERS	0x00000400U /* informational */
 
 /*
@@ -102,6 +102,16 @@ ssize_t sigcr_remap_alloc(const void *record, size_t size, const pid_t *from,
  */
 ssize_t sigcr_keep_alloc(const void *record, size_t size, unsigned int parts,
 			 void **out);
+
+/*
+ * Makes a copy of a record that can be restored although ptracers held signals
+ * in signal-delivery stops (SIGCR_PART_INFLIGHT): each is put in front of the
+ * queue of its thread, as if it had not been taken yet. One below SIGRTMIN that
+ * is queued there again already is one signal then. A record without such
+ * signals is copied as it is. The copy is *out, to be freed with sigcr_free().
+ * Returns its length; errno as from sigcr_check().
+ */
+ssize_t sigcr_requeue_alloc(const void *record, size_t size, void **out);
 
 /* Frees what the functions above made; a null pointer is left alone. */
 void sigcr_free(void *record);

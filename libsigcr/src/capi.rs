@@ -178,6 +178,28 @@ pub(crate) unsafe extern "C" fn sigcr_keep_alloc(
     by_errno(copy.and_then(|copy| unsafe { hand_out(copy.as_bytes(), out) }))
 }
 
+/// A copy of a record with the signals that ptracers hold put back into their queues.
+///
+/// # Safety
+///
+/// `record` points to `size` bytes; at `out` a pointer can be written.
+#[no_mangle]
+pub(crate) unsafe extern "C" fn sigcr_requeue_alloc(
+    record: *const c_void,
+    size: usize,
+    out: *mut *mut c_void,
+) -> isize {
+    // SAFETY: By contract, `record` is null or points to `size` bytes.
+    let bytes = unsafe { bytes_of(record, size) };
+    let copy = guarded(|| {
+        let mut model = decode(bytes?)?.to_model();
+        model.requeue_inflight();
+        model.encode().map_err(|refusal| refusal.to_errno())
+    });
+    // SAFETY: By contract, `out` is null or a pointer can be written there.
+    by_errno(copy.and_then(|copy| unsafe { hand_out(copy.as_bytes(), out) }))
+}
+
 /// Frees what the functions above made.
 ///
 /// # Safety

@@ -54,11 +54,12 @@ static void the_prototypes_are_those_of_the_manual(void)
 			 size_t, void **) = sigcr_remap_alloc;
 	ssize_t (*keep)(const void *, size_t, unsigned int, void **) =
 		sigcr_keep_alloc;
+	ssize_t (*requeue)(const void *, size_t, void **) = sigcr_requeue_alloc;
 	void (*release)(void *) = sigcr_free;
 	const char *(*version)(void) = sigcr_version;
 
 	CHECK(ckpt && rest && status && check && take && remap && keep &&
-	      release && version);
+	      requeue && release && version);
 	CHECK(strcmp(version(), VERSION) == 0);
 }
 
@@ -164,6 +165,41 @@ static void parts_can_be_left_out(void)
 	CHECK(errno == EFAULT);
 }
 
+static void a_signal_that_a_ptracer_held_goes_back_into_its_queue(void)
+{
+	const struct record *record = read_record("v1-bad-in-flight.bin");
+	unsigned char *copy = NULL;
+	void *out = NULL, *again = NULL;
+	ssize_t size;
+
+	errno = 0;
+	CHECK(sigcr_check(record->bytes, record->size, NULL, 0) == -1);
+	CHECK(errno == EINVAL);
+	size = sigcr_requeue_alloc(record->bytes, record->size, &out);
+	/* The last section was the signal; now its queue is, with an entry. */
+	CHECK(size == (ssize_t)record->size - 72 + 56);
+	CHECK(sigcr_check(out, (size_t)size, NULL, 0) == 0);
+	copy = out;
+	CHECK(memcmp(copy + size - 56, record->bytes + record->size - 48,
+		     48) == 0);
+	/* Then there is nothing left to do. */
+	CHECK(sigcr_requeue_alloc(out, (size_t)size, &again) == size);
+	CHECK(memcmp(again, out, (size_t)size) == 0);
+	sigcr_free(again);
+	sigcr_free(out);
+
+	out = &out;
+	errno = 0;
+	CHECK(sigcr_requeue_alloc(record->bytes, 100, &out) == -1);
+	CHECK(errno == EINVAL);
+	errno = 0;
+	CHECK(sigcr_requeue_alloc(NULL, 100, &out) == -1 && errno == EFAULT);
+	CHECK(out == &out);
+	errno = 0;
+	CHECK(sigcr_requeue_alloc(record->bytes, record->size, NULL) == -1);
+	CHECK(errno == EFAULT);
+}
+
 static void a_kernel_without_the_calls_says_so(void)
 {
 	const struct record *record = read_record("v1-idle-process.bin");
@@ -218,6 +254,7 @@ int main(int argc, char **argv)
 	records_are_checked_and_refusals_explained();
 	thread_ids_can_be_changed();
 	parts_can_be_left_out();
+	a_signal_that_a_ptracer_held_goes_back_into_its_queue();
 	wrong_arguments_are_refused_before_the_kernel_is_asked();
 	if (sigckpt(-1, NULL, 0, SIGCKPT_QUERY) == -1 && errno == ENOSYS) {
 		a_kernel_without_the_calls_says_so();
