@@ -3,7 +3,9 @@
 //! The guest's programs: the Rust ones of this workspace and the C kselftests, all linked statically.
 
 use std::env;
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -16,13 +18,16 @@ use crate::kernel::make::Make;
 use crate::kernel::tree::Tree;
 use crate::setup::tools::Tools;
 use crate::util::command::logged;
-use crate::util::files::read;
+use crate::util::files::{read, write_if_changed};
+use crate::util::hash;
 use crate::util::paths::Paths;
 use crate::util::progress::Progress;
 
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 /// Folder of the kselftests in the kernel.
 const KSELFTESTS: &str = "tools/testing/selftests/sigcr";
+/// File in a target folder with the path of the checkout that it is of.
+const CHECKOUT: &str = "checkout";
 
 /// An image with all programs in it, and the names of those that are tests.
 pub(crate) struct Programs {
@@ -74,7 +79,7 @@ fn build_rust(paths: &Paths) -> Result<Vec<PathBuf>> {
         .args(["--profile", "guest", "--target", TARGET])
         .args(["--message-format", "json-render-diagnostics"])
         .arg("--target-dir")
-        .arg(paths.cache_dir("guest-target")?)
+        .arg(target_dir(paths)?)
         .env("RUSTFLAGS", "-C target-feature=+crt-static")
         .env_remove("CARGO_ENCODED_RUSTFLAGS")
         .current_dir(&paths.root);
@@ -92,6 +97,34 @@ fn build_rust(paths: &Paths) -> Result<Vec<PathBuf>> {
     progress.done();
     programs.sort();
     Ok(programs)
+}
+
+/// Returns cargo's folder for the programs of this checkout.
+///
+/// Each checkout has its own: cargo gives the objects of a workspace the same names wherever it
+/// lies, and tells by their times whether they are up to date.
+fn target_dir(paths: &Paths) -> Result<PathBuf> {
+    let all = paths.cache_dir("guest-target")?;
+    for entry in fs::read_dir(&all).with_context(|| format!("cannot list {}", all.display()))? {
+        let path = entry?.path();
+        if path.is_dir() && !is_of_a_checkout(&path) {
+            fs::remove_dir_all(&path)
+                .with_context(|| format!("cannot remove {}", path.display()))?;
+        }
+    }
+    let root = paths.root.as_os_str().as_bytes();
+    let dir = all.join(&hash::of_bytes(root)[..16]);
+    write_if_changed(&dir.join(CHECKOUT), root, false)?;
+    Ok(dir)
+}
+
+/// Whether a folder is of a checkout that is still there.
+fn is_of_a_checkout(dir: &Path) -> bool {
+    fs::read(dir.join(CHECKOUT)).is_ok_and(|root| {
+        Path::new(OsStr::from_bytes(&root))
+            .join("Cargo.toml")
+            .exists()
+    })
 }
 
 /// Returns the program that a line of cargo's messages tells of.
@@ -164,6 +197,32 @@ fn file_name(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_checkout_has_its_own_objects_and_leaves_none_behind() {
+        let home = tempfile::tempdir().unwrap();
+        let paths = |name: &str| {
+            let root = home.path().join(name);
+            fs::create_dir_all(&root).unwrap();
+            fs::write(root.join("Cargo.toml"), "").unwrap();
+            let cache = home.path().join("cache");
+            Paths { root, cache }
+        };
+        let (first, second) = (paths("first"), paths("second"));
+        // As of a time when all checkouts had one.
+        let old = home
+            .path()
+            .join("cache/guest-target/x86_64-unknown-linux-gnu");
+        fs::create_dir_all(&old).unwrap();
+        let dir = target_dir(&first).unwrap();
+        fs::write(dir.join("object"), "").unwrap();
+        assert!(!old.exists());
+        assert_ne!(target_dir(&second).unwrap(), dir);
+        assert_eq!(target_dir(&first).unwrap(), dir);
+        assert!(dir.join("object").exists());
+        fs::remove_dir_all(&first.root).unwrap();
+        assert!(target_dir(&second).unwrap().exists() && !dir.exists());
+    }
 
     #[test]
     fn programs_are_found_in_the_messages_of_cargo() {
