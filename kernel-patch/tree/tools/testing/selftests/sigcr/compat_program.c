@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A 32-bit program without a C library, for ia32_test: it makes the two calls,
- * sends a signal, or is the target whose handler has a 32-bit frame.
+ * A 32-bit program without a C library, for compat_test: it makes the two
+ * calls, sends a signal, or is the target whose handler has a 32-bit frame.
+ * It is built for i386 and for x32.
  *
  * The first letter of the first argument says which, numbers follow. It talks
  * to the test by its standard input and output.
  */
-#include <asm/unistd_32.h>
+#include <asm/sigcontext.h>
+#include <asm/unistd.h>
 #include <linux/sigcr.h>
 #include <linux/types.h>
 
@@ -16,6 +18,9 @@
 #define SA_RESTORER 0x04000000
 #define SI_QUEUE (-1)
 #define SIGNO 40
+#define SIGUSR2 12
+
+#define SET_OF(signo) (1ULL << ((signo) - 1))
 
 struct siginfo32 {
 	__s32 si_signo;
@@ -27,14 +32,44 @@ struct siginfo32 {
 	__s32 rest[26];
 };
 
+/* What a handler is given, up to the mask to return to. */
+struct context32 {
+	__u32 flags;
+	__u32 link;
+	__u32 altstack[3];
+	struct sigcontext registers;
+	__u64 mask;
+};
+
 struct action32 {
-	void (*handler)(int signo, struct siginfo32 *info, void *context);
+	void (*handler)(int signo, struct siginfo32 *info,
+			struct context32 *context);
 	__u32 flags;
 	void (*restorer)(void);
 	__u64 mask;
 };
 
 static __u8 record[65536];
+
+#ifdef __x86_64__
+
+/* The registers are of 64 bits; the upper half of a pointer is 0. */
+static long call(long nr, long a, long b, long c, long d)
+{
+	register __u64 fourth asm("r10") = (unsigned long)d;
+	__u64 ret;
+
+	asm volatile("syscall"
+		     : "=a" (ret)
+		     : "a" ((__u64)(nr | __X32_SYSCALL_BIT)),
+		       "D" ((__u64)(unsigned long)a),
+		       "S" ((__u64)(unsigned long)b),
+		       "d" ((__u64)(unsigned long)c), "r" (fourth)
+		     : "rcx", "r11", "memory");
+	return ret;
+}
+
+#else
 
 static long call(long nr, long a, long b, long c, long d)
 {
@@ -46,6 +81,8 @@ static long call(long nr, long a, long b, long c, long d)
 		     : "memory");
 	return ret;
 }
+
+#endif
 
 static void write_all(const void *bytes, long len)
 {
@@ -100,19 +137,28 @@ static void send(int pid, int value)
 	write_answer(call(__NR_rt_sigqueueinfo, pid, SIGNO, (long)&info, 0));
 }
 
-/* The arguments are on the stack, where a 32-bit frame has them. */
-static void handle(int signo, struct siginfo32 *info, void *context)
+/* Where these are is another place in each ABI's frame. */
+static void handle(int signo, struct siginfo32 *info,
+		   struct context32 *context)
 {
 	write_answer(signo);
 	write_answer(info->si_int);
-	write_answer(!!context);
+	write_all(&context->mask, sizeof(context->mask));
 }
 
+/* Ends a handler by the ABI's own call. */
 void sigreturn32(void);
+#ifdef __x86_64__
+asm(".globl sigreturn32\n"
+	"sigreturn32:\n"
+	"	movl $0x40000201, %eax\n"	/* 513 */
+	"	syscall\n");
+#else
 asm(".globl sigreturn32\n"
 	"sigreturn32:\n"
 	"	movl $173, %eax\n"
 	"	int $0x80\n");
+#endif
 
 static void be_target(int with_action)
 {
@@ -121,7 +167,7 @@ static void be_target(int with_action)
 		.flags = SA_SIGINFO | SA_RESTORER,
 		.restorer = sigreturn32,
 	};
-	__u64 set = 1ULL << (SIGNO - 1);
+	__u64 set = SET_OF(SIGNO) | SET_OF(SIGUSR2);
 	__u8 byte;
 
 	call(__NR_rt_sigprocmask, SIG_BLOCK, (long)&set, 0, sizeof(set));
@@ -131,6 +177,7 @@ static void be_target(int with_action)
 	/* A stop may interrupt it. */
 	while (call(__NR_read, 0, (long)&byte, 1, 0) < 0)
 		;
+	set = SET_OF(SIGNO);
 	call(__NR_rt_sigprocmask, SIG_UNBLOCK, (long)&set, 0, sizeof(set));
 	/* That the handler has returned. */
 	write_answer(4711);
@@ -169,6 +216,15 @@ void start(long *stack)
 	call(__NR_exit, 0, 0, 0, 0);
 }
 
+/* In both ABIs what the kernel has put on the stack is of 32 bits. */
+#ifdef __x86_64__
+asm(".globl _start\n"
+	"_start:\n"
+	"	movl %esp, %edi\n"
+	"	andl $-16, %esp\n"
+	"	call start\n"
+	"	hlt\n");
+#else
 asm(".globl _start\n"
 	"_start:\n"
 	"	movl %esp, %eax\n"
@@ -177,3 +233,4 @@ asm(".globl _start\n"
 	"	pushl %eax\n"
 	"	call start\n"
 	"	hlt\n");
+#endif
