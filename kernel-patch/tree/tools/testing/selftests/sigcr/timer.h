@@ -12,6 +12,10 @@
 #ifndef CLOCK_TAI
 #define CLOCK_TAI 11
 #endif
+#ifndef CLOCK_REALTIME_ALARM
+#define CLOCK_REALTIME_ALARM 8
+#define CLOCK_BOOTTIME_ALARM 9
+#endif
 #ifndef PR_TIMER_CREATE_RESTORE_IDS
 #define PR_TIMER_CREATE_RESTORE_IDS 77
 #define PR_TIMER_CREATE_RESTORE_IDS_OFF 0
@@ -27,6 +31,12 @@
 /* CLOCK_PROCESS_CPUTIME_ID and CLOCK_THREAD_CPUTIME_ID by pid and by tid. */
 #define PROCESS_CPU_CLOCK(pid) ((clockid_t)(~(__u32)(pid) << 3 | 2))
 #define THREAD_CPU_CLOCK(tid) ((clockid_t)(~(__u32)(tid) << 3 | 6))
+
+/* Whether there is a clock that can wake the machine. */
+static inline bool has_alarm_clocks(void)
+{
+	return !clock_getres(CLOCK_BOOTTIME_ALARM, NULL);
+}
 
 static inline __u64 now_ns(clockid_t clock)
 {

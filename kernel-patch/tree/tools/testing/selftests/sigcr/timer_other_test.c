@@ -102,6 +102,57 @@ TEST_F(stopped, timers_are_set_to_rest_and_their_signals_taken_away)
 	child_end(&other);
 }
 
+static void make_alarms(struct child *child)
+{
+	block_all(child);
+	child_check(timer_make(CLOCK_REALTIME_ALARM, 40, 1) == 0);
+	child_check(timer_make(CLOCK_BOOTTIME_ALARM, 41, 2) == 1);
+	child_check(timer_make(CLOCK_BOOTTIME_ALARM, 42, 3) == 2);
+	child_check(timer_make(CLOCK_BOOTTIME_ALARM, 43, 4) == 3);
+}
+
+static void make_and_set_alarms(struct child *child)
+{
+	make_alarms(child);
+	child_check(!timer_set(0, 0, LONG_NS, 7 * SEC));
+	child_check(!timer_set(1, 0, 1 * MS, 10 * MS));
+	child_check(!timer_set(2, 0, LONG_NS, 0));
+	child_check(await_pending(getpid(), SET_OF(41)));
+	usleep(50000);
+}
+
+/* (35) */
+TEST_F(stopped, alarms_of_a_fresh_instance_are_set_and_go_on)
+{
+	struct child *child = &self->child, other = {};
+	__s64 overrun;
+
+	if (!has_alarm_clocks())
+		SKIP(return, "no alarm clocks");
+	ASSERT_TRUE(child_start(child, make_and_set_alarms, NULL));
+	STOP_AND_TAKE(&self->record);
+	overrun = record_timer(&self->record, 1)->overrun;
+	ASSERT_GE(overrun, 4);
+	ASSERT_TRUE(child_start(&other, make_alarms, take_ticks));
+	ASSERT_TRUE(child_stop(&other, variant->how));
+	record_rename(&self->record, child->pid, other.pid);
+	ASSERT_EQ(0, record_restore(&self->record, other.pidfd, 0));
+	ASSERT_STREQ("", record_read(&self->again, other.pidfd, 0));
+	record_forget_times(&self->record);
+	record_forget_times(&self->again);
+	EXPECT_TRUE(record_state_equal(&self->record, &self->again));
+	ASSERT_TRUE(child_resume(&other));
+	ASSERT_TRUE(child_go(&other));
+	ASSERT_EQ(3, other.log->taken_count);
+	EXPECT_GE(other.log->taken[0].si_overrun, overrun);
+	EXPECT_EQ(2, other.log->taken[0].si_int);
+	EXPECT_EQ(1, other.log->taken[0].si_timerid);
+	EXPECT_GT(other.log->value >> 32, LONG_NS / SEC / 2);
+	EXPECT_GT(other.log->value & 0xffffffff, LONG_NS / SEC / 2);
+	EXPECT_EQ(0, other.log->mask);
+	child_end(&other);
+}
+
 static void make_three_timers(struct child *child)
 {
 	block_all(child);

@@ -447,6 +447,46 @@ TEST_F(self, alarm_clocks_are_restored_where_there_are_any)
 	EXPECT_SAME_BUT_FOR_TIMES();
 }
 
+/* (35) One that was armed fires, one that was pending ticks on. */
+TEST_F(self, alarms_fire_and_go_on_firing)
+{
+	__s64 overrun;
+	int i;
+
+	if (!has_alarm_clocks())
+		SKIP(return, "no alarm clocks");
+	ASSERT_EQ(0, timer_make(CLOCK_REALTIME_ALARM, 40, 7));
+	ASSERT_EQ(1, timer_make(CLOCK_BOOTTIME_ALARM, 41, 8));
+	ASSERT_EQ(2, timer_make_for(CLOCK_BOOTTIME_ALARM, SIGEV_NONE, 0, 0,
+				    0));
+	ASSERT_EQ(0, timer_set(1, 0, 1 * MS, 10 * MS));
+	ASSERT_EQ(0, timer_set(2, 0, LONG_NS, 0));
+	ASSERT_TRUE(await_pending(getpid(), SET_OF(41)));
+	usleep(100000);
+	ASSERT_EQ(0, timer_set(0, 0, 500 * MS, 0));
+	TAKE(&self->record);
+	overrun = record_timer(&self->record, 1)->overrun;
+	ASSERT_GE(overrun, 9);
+	if (record_timer(&self->record, 0)->flags != SIGCR_TIMER_ARMED)
+		SKIP(return, "too slow");
+	ASSERT_EQ(41, sys_sigtimedwait(SET_OF(41), &self->info, 0));
+	ASSERT_EQ(0, timer_set(0, 0, 0, 0));
+	ASSERT_EQ(0, timer_set(2, 0, 0, 0));
+	RESTORE();
+	EXPECT_GT(timer_left(2), LONG_NS / 2);
+	ASSERT_EQ(41, sys_sigtimedwait(SET_OF(41), &self->info, 0));
+	EXPECT_EQ(8, self->info.si_int);
+	EXPECT_GE(self->info.si_overrun, overrun);
+	for (i = 0; i < 3; i++) {
+		ASSERT_EQ(41, sys_sigtimedwait(SET_OF(41), &self->info,
+					       PATIENCE_MS));
+		EXPECT_EQ(1, self->info.si_timerid);
+	}
+	ASSERT_EQ(40, sys_sigtimedwait(SET_OF(40), &self->info, PATIENCE_MS));
+	EXPECT_EQ(7, self->info.si_int);
+	EXPECT_EQ(-EAGAIN, sys_sigtimedwait(SET_OF(40), &self->info, 50));
+}
+
 /* Each timer is charged for its signal, once. */
 TEST_F(self, timers_are_charged_as_if_they_had_been_created)
 {
@@ -512,9 +552,12 @@ TEST_F(self, many_timers_are_restored_with_their_signals)
 TEST_F(self, timers_are_restored_while_they_fire)
 {
 	int i, round, failure_count = 0;
+	bool alarms = has_alarm_clocks();
 
 	for (i = 0; i < 8; i++) {
-		ASSERT_EQ(i, timer_make(CLOCK_MONOTONIC, 40, i));
+		ASSERT_EQ(i, timer_make(alarms && i % 4 == 3 ?
+					CLOCK_BOOTTIME_ALARM : CLOCK_MONOTONIC,
+					40, i));
 		ASSERT_EQ(0, timer_set(i, 0, 1, 50000 + 1000 * i));
 	}
 	for (round = 0; round < 300; round++) {

@@ -90,6 +90,82 @@ TEST_F(stopped, armed_timer_of_each_clock_is_recorded_with_what_is_left)
 	EXPECT_TRUE(record_equal(&self->record, &self->again));
 }
 
+/* Armed by each of the two, silent, and pending. */
+static void set_alarms(struct child *child)
+{
+	block_all(child);
+	child->log->value = now_ns(CLOCK_MONOTONIC);
+	child_check(timer_make(CLOCK_REALTIME_ALARM, 40, BIG_VALUE) == 0);
+	child_check(!timer_set(0, 0, LONG_NS, 0));
+	child_check(timer_make(CLOCK_BOOTTIME_ALARM, 41, BIG_VALUE + 1) == 1);
+	child_check(!timer_set(1, 0, LONG_NS, 3 * SEC + 7));
+	child_check(timer_make_for(CLOCK_BOOTTIME_ALARM, SIGEV_NONE, 0,
+				   BIG_VALUE + 2, 0) == 2);
+	child_check(!timer_set(2, 0, LONG_NS, 0));
+	child_check(timer_make(CLOCK_BOOTTIME_ALARM, 43, BIG_VALUE + 3) == 3);
+	child_check(!timer_set(3, 0, 1 * MS, 10 * MS));
+	child_check(timer_make(CLOCK_REALTIME_ALARM, 44, BIG_VALUE + 4) == 4);
+	child_check(await_pending(getpid(), SET_OF(43)));
+	usleep(100000);
+}
+
+/* (35) */
+TEST_F(stopped, alarms_are_recorded_as_timers_of_other_clocks_are)
+{
+	static const struct {
+		clockid_t clock;
+		int notify;
+		__u32 flags;
+		__u64 interval_ns;
+	} alarms[] = {
+		{ CLOCK_REALTIME_ALARM, SIGEV_SIGNAL, SIGCR_TIMER_ARMED, 0 },
+		{ CLOCK_BOOTTIME_ALARM, SIGEV_SIGNAL, SIGCR_TIMER_ARMED,
+		  3 * SEC + 7 },
+		{ CLOCK_BOOTTIME_ALARM, SIGEV_NONE, SIGCR_TIMER_ARMED, 0 },
+		{ CLOCK_BOOTTIME_ALARM, SIGEV_SIGNAL, SIGCR_TIMER_PENDING,
+		  10 * MS },
+		{ CLOCK_REALTIME_ALARM, SIGEV_SIGNAL, 0, 0 },
+	};
+	struct child *child = &self->child;
+	__u64 passed_ns;
+	size_t i;
+
+	if (!has_alarm_clocks())
+		SKIP(return, "no alarm clocks");
+	ASSERT_TRUE(child_start(child, set_alarms, NULL));
+	STOP_AND_TAKE(&self->record);
+	passed_ns = now_ns(CLOCK_MONOTONIC) - child->log->value;
+	ASSERT_EQ(ARRAY_SIZE(alarms), self->record.timers->entry_count);
+	for (i = 0; i < ARRAY_SIZE(alarms); i++) {
+		const struct sigcr_timer *timer = record_timer(&self->record,
+							       i);
+
+		TH_LOG("timer %zu", i);
+		EXPECT_EQ(alarms[i].clock, timer->clock_id);
+		EXPECT_EQ(alarms[i].notify, timer->notify);
+		if (alarms[i].notify == SIGEV_SIGNAL)
+			EXPECT_EQ(40 + i, timer->signo);
+		EXPECT_EQ(BIG_VALUE + i, timer->sigval);
+		EXPECT_EQ(alarms[i].flags, timer->flags);
+		EXPECT_EQ(alarms[i].interval_ns, timer->interval_ns);
+		EXPECT_EQ(0, timer->expires_ns);
+		EXPECT_EQ(0, timer->overrun_last);
+		if (timer->flags == SIGCR_TIMER_ARMED) {
+			EXPECT_LE(timer->remaining_ns, LONG_NS);
+			EXPECT_GE(timer->remaining_ns + passed_ns, LONG_NS);
+		}
+		/* So long was it left alone, at the least. */
+		EXPECT_GE(timer->overrun,
+			  timer->flags == SIGCR_TIMER_PENDING ? 9 : -1);
+		EXPECT_LT(timer->overrun,
+			  timer->flags == SIGCR_TIMER_PENDING ? 100000 : 0);
+	}
+	ASSERT_EQ(1, self->record.shared->entry_count);
+	EXPECT_EQ(SIGCR_ENTRY_TIMER,
+		  record_queued(self->record.shared, 0)->flags);
+	EXPECT_EQ(3, record_queued(self->record.shared, 0)->timer_id);
+}
+
 static void arm_by_absolute_time(struct child *child)
 {
 	__u64 at_ns = now_ns(CLOCK_REALTIME) + LONG_NS;
