@@ -102,3 +102,37 @@ fn write_queue(out: &mut dyn Write, queue: &Queue, tid: &str) -> io::Result<()> 
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sigcr::{Action, ActionFlags, Handler, SigNo, SigSet};
+
+    #[test]
+    fn the_file_of_actions_has_restorer_and_frame() {
+        let mut model = Model::new(5);
+        let action = |signo, abi| Action {
+            signo: SigNo::new(signo).unwrap(),
+            handler: Handler(0x55d0_c0ff_ee00),
+            flags: ActionFlags::RESTORER | ActionFlags::SIGINFO,
+            restorer: 0x7f52_1c04_2520,
+            mask: SigSet::from_bits(0x2800),
+            abi,
+        };
+        model.actions = Some(vec![
+            action(1, FrameAbi::Native),
+            action(10, FrameAbi::Ia32),
+            action(64, FrameAbi::X32),
+        ]);
+        let mut out = Vec::new();
+        write(&mut out, &model).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        let fields = "000055d0c0ffee00 04000004 0000000000002800 00007f521c042520";
+        let lines = [
+            format!("  1 {fields} native"),
+            format!("  10 {fields} ia32"),
+            format!("  64 {fields} x32"),
+        ];
+        assert_eq!(text.lines().skip(1).take(3).collect::<Vec<_>>(), lines);
+    }
+}

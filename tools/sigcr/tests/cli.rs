@@ -106,31 +106,6 @@ fn the_six_files_of_proc_are_shown() {
 }
 
 #[test]
-fn the_file_of_actions_has_restorer_and_frame() {
-    let files = Files::new();
-    let mut model = records::server();
-    let actions = model.actions.as_mut().unwrap();
-    actions[1].abi = sigcr::FrameAbi::Ia32;
-    actions[2].abi = sigcr::FrameAbi::X32;
-    let shown = sigcr(&["show", "--proc", &files.record("record", &model)]).out(0);
-    let lines: Vec<_> = shown
-        .lines()
-        .skip(1)
-        .take_while(|line| line.starts_with(' '))
-        .collect();
-    assert_eq!(
-        lines,
-        [
-            "  1 0000000000000001 00000000 0000000000000000 0000000000000000 native",
-            "  10 000055d0c0ffee00 14000004 0000000000002800 00007f521c042520 ia32",
-            "  11 000055d0c0ffef40 dc000004 0000000000000000 00007f521c042520 x32",
-            "  17 0000000000000000 00000002 0000000000000000 0000000000000000 native",
-            "  35 000055d0c0ffee00 14000004 0000000000000000 00007f521c042520 native",
-        ]
-    );
-}
-
-#[test]
 fn what_a_ptracer_held_is_refused_and_told_with_its_remedies() {
     let files = Files::new();
     let words = sigcr(&["check", &files.record("timers", &records::timers())]).out(1);

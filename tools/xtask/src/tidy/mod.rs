@@ -5,9 +5,10 @@
 mod imports;
 mod layout;
 mod partition;
+mod scenarios;
 pub(crate) mod sources;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
@@ -37,14 +38,24 @@ impl Violation {
 pub(crate) fn run(paths: &Paths) -> Result<u8> {
     let mut violations = Vec::new();
     let files = sources::list(paths)?;
+    let mut texts = Vec::new();
+    let mut tests = scenarios::Tests::default();
     for path in &files {
         let Ok(text) = String::from_utf8(read(&paths.root.join(path))?) else {
             // Not a text: a golden record, for one.
             continue;
         };
-        violations.extend(layout::check(path, &text));
-        violations.extend(imports::check(path, &text));
+        tests.add(path, &text);
+        texts.push((path, text));
     }
+    for (path, text) in &texts {
+        violations.extend(layout::check(path, text));
+        violations.extend(imports::check(path, text));
+    }
+    let list = texts
+        .iter()
+        .find(|(path, _)| *path == Path::new(scenarios::LIST));
+    violations.extend(scenarios::check(list.map_or("", |(_, text)| text), &tests));
     // Reading them is itself a check: a hook that removes anything is refused.
     let overlay = match Overlay::read(paths) {
         Ok(overlay) => overlay,

@@ -5,12 +5,8 @@
  *
  * Numbers such as (7) name the scenario in the project's list.
  */
+#include "sleep.h"
 #include "stopped.h"
-#include <sys/epoll.h>
-
-/* The mask of a thread, and the one that a system call puts in its place. */
-#define MASK_OUTER (SET_OF(SIGUSR2) | SET_OF(SIGHUP) | SET_OF(33) | SET_OF(64))
-#define MASK_INNER (SET_OF(SIGTERM) | SET_OF(32))
 
 static struct child *handler_child;
 
@@ -192,68 +188,6 @@ TEST_F(stopped, blocked_set_is_recorded_whole)
 	EXPECT_EQ(ALL_SIGNALS, self->record.threads[0].thread->blocked);
 }
 
-static void log_masks(int signo __maybe_unused, siginfo_t *info __maybe_unused,
-		      void *ucontext)
-{
-	struct child_log *log = handler_child->log;
-	ucontext_t *context = ucontext;
-
-	memcpy(&log->frame_mask, &context->uc_sigmask, sizeof(__u64));
-	sys_sigprocmask(SIG_SETMASK, NULL, &log->handler_mask);
-}
-
-static void set_outer_mask(struct child *child)
-{
-	struct sigaction action = {
-		.sa_sigaction = log_masks,
-		.sa_flags = SA_SIGINFO,
-	};
-	__u64 set = MASK_OUTER;
-
-	handler_child = child;
-	child_check(!sigaction(SIGUSR1, &action, NULL));
-	child_check(!sys_sigprocmask(SIG_SETMASK, &set, NULL));
-}
-
-static void sleep_in_sigsuspend(struct child *child)
-{
-	__u64 set = MASK_INNER;
-
-	child->log->ret = sys_sigsuspend(&set);
-	sys_sigprocmask(SIG_SETMASK, NULL, &child->log->mask);
-}
-
-static void sleep_in_ppoll(struct child *child)
-{
-	__u64 set = MASK_INNER;
-
-	child->log->ret = kernel_answer(syscall(SYS_ppoll, NULL, 0, NULL, &set,
-						sizeof(set)));
-	sys_sigprocmask(SIG_SETMASK, NULL, &child->log->mask);
-}
-
-static void sleep_in_epoll_pwait(struct child *child)
-{
-	__u64 set = MASK_INNER;
-	struct epoll_event event;
-	int epfd = epoll_create1(EPOLL_CLOEXEC);
-
-	child->log->ret = kernel_answer(syscall(SYS_epoll_pwait, epfd, &event,
-						1, -1, &set, sizeof(set)));
-	sys_sigprocmask(SIG_SETMASK, NULL, &child->log->mask);
-}
-
-/* A call that sleeps with a mask of its own. */
-static const struct {
-	const char *name;
-	void (*sleep)(struct child *child);
-	long nr;
-} masked_sleeps[] = {
-	{ "sigsuspend", sleep_in_sigsuspend, SYS_rt_sigsuspend },
-	{ "ppoll", sleep_in_ppoll, SYS_ppoll },
-	{ "epoll_pwait", sleep_in_epoll_pwait, SYS_epoll_pwait },
-};
-
 /*
  * (22) The set to return to is recorded, and the checkpoint changes nothing
  * of what follows. epoll_pwait() ends with the stop, the others go on.
@@ -267,9 +201,7 @@ TEST_F(stopped, mask_of_a_sleep_is_not_taken_for_the_thread_s_mask)
 		TH_LOG("in %s", masked_sleeps[i].name);
 		ASSERT_TRUE(child_start(child, set_outer_mask,
 					masked_sleeps[i].sleep));
-		ASSERT_EQ(1, write(child->go[1], "g", 1));
-		ASSERT_TRUE(eventually(sleeps_in(child->pid, child->pid,
-						 masked_sleeps[i].nr)));
+		ASSERT_TRUE(child_fall_asleep(child, masked_sleeps[i].nr));
 		STOP_AND_TAKE(&self->record);
 		EXPECT_EQ(MASK_OUTER, self->record.threads[0].thread->blocked);
 		ASSERT_TRUE(child_resume(child));
@@ -282,29 +214,43 @@ TEST_F(stopped, mask_of_a_sleep_is_not_taken_for_the_thread_s_mask)
 	}
 }
 
-static void sleep_in_sigtimedwait(struct child *child)
+/* What is ignored is thrown away when it is sent, if it is not blocked. */
+static void sleep_and_ignore_usr2(struct child *child)
 {
-	siginfo_t info;
+	struct kernel_action ignore = { .handler = (__u64)SIG_IGN };
+	__u64 set = SET_OF(SIGUSR2);
 
-	child->log->ret = sys_sigtimedwait(MASK_OUTER, &info, 600000);
-	sys_sigprocmask(SIG_SETMASK, NULL, &child->log->mask);
+	sleep_in_sigtimedwait(child);
+	child_check(!sys_sigaction(SIGUSR2, &ignore, NULL));
+	child_check(!sys_sigprocmask(SIG_UNBLOCK, &set, NULL));
 }
 
-/* (23) */
+/*
+ * (23) The kernel holds the mask that the sleep has replaced in a place of its
+ * own, which does not count any more afterwards.
+ */
 TEST_F(stopped, sigtimedwait_shows_the_original_mask_and_ends_with_eintr)
 {
 	struct child *child = &self->child;
+	struct proc_signals signals;
 
-	ASSERT_TRUE(child_start(child, set_outer_mask, sleep_in_sigtimedwait));
-	ASSERT_EQ(1, write(child->go[1], "g", 1));
-	ASSERT_TRUE(eventually(sleeps_in(child->pid, child->pid,
-					 SYS_rt_sigtimedwait)));
+	ASSERT_TRUE(child_start(child, set_outer_mask, sleep_and_ignore_usr2));
+	ASSERT_TRUE(child_fall_asleep(child, SYS_rt_sigtimedwait));
 	STOP_AND_TAKE(&self->record);
 	EXPECT_EQ(MASK_OUTER, self->record.threads[0].thread->blocked);
 	ASSERT_TRUE(child_resume(child));
 	ASSERT_TRUE(child_await_report(child));
 	EXPECT_EQ(-EINTR, child->log->ret);
 	EXPECT_EQ(MASK_OUTER, child->log->mask);
+	ASSERT_TRUE(child_stop(child, variant->how));
+	ASSERT_EQ(0, kill(child->pid, SIGUSR2));
+	ASSERT_EQ(0, kill(child->pid, SIGHUP));
+	ASSERT_TRUE(proc_signals(child->pid, &signals));
+	signals.shared_pending &= ~SET_OF(SIGCONT);
+	/* A ptracer is told of all signals. */
+	EXPECT_EQ(SET_OF(SIGHUP) |
+		  (variant->how == STOP_PTRACE ? SET_OF(SIGUSR2) : 0),
+		  signals.shared_pending);
 }
 
 static __u8 altstack_memory[65536];

@@ -173,6 +173,11 @@ static void sleep_in_sigsuspend(struct child *child)
 	sys_sigprocmask(SIG_SETMASK, NULL, &child->log->mask);
 }
 
+static void log_mask(struct child *child)
+{
+	sys_sigprocmask(SIG_SETMASK, NULL, &child->log->mask);
+}
+
 static void block_usr2(struct child *child)
 {
 	__u64 set = SET_OF(SIGUSR2);
@@ -256,6 +261,46 @@ static void start_a_thread(struct child *child)
 	handle_signal_40(child);
 	child_check(!pthread_create(&thread, NULL, stay, NULL));
 	child_check(eventually(child->log->tids[1]));
+}
+
+/* (25) Also where a system call is to return to another mask. */
+TEST_F(tracee, mask_that_the_ptracer_sets_after_a_restore_wins)
+{
+	static const struct {
+		void (*then)(struct child *child);
+		long nr;
+	} rows[] = {
+		{ log_mask, SYS_read },
+		{ sleep_in_sigsuspend, SYS_rt_sigsuspend },
+	};
+	struct child *child = &self->child;
+	__u64 set;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		ASSERT_TRUE(child_start(child, block_usr2, rows[i].then));
+		ASSERT_EQ(i, write(child->go[1], "g", i));
+		ASSERT_TRUE(eventually(sleeps_in(child->pid, child->pid,
+						 rows[i].nr)));
+		ASSERT_TRUE(ptrace_stop_thread(child->pid));
+		record_begin(&self->record, child->pid, 0);
+		record_add_thread(&self->record, child->pid, SET_OF(SIGHUP));
+		record_seal(&self->record);
+		ASSERT_EQ(0, record_restore(&self->record, child->pidfd, 0));
+		ASSERT_EQ(0, ptrace(PTRACE_GETSIGMASK, child->pid, sizeof(set),
+				    &set));
+		EXPECT_EQ(SET_OF(SIGHUP), set);
+		set = SET_OF(SIGTERM);
+		ASSERT_EQ(0, ptrace(PTRACE_SETSIGMASK, child->pid, sizeof(set),
+				    &set));
+		TAKE(&self->again);
+		EXPECT_EQ(SET_OF(SIGTERM),
+			  self->again.threads[0].thread->blocked);
+		ASSERT_TRUE(ptrace_let_go(child->pid));
+		ASSERT_TRUE(i ? child_interrupt(child, 40) : child_go(child));
+		EXPECT_EQ(SET_OF(SIGTERM), child->log->mask);
+		child_end(child);
+	}
 }
 
 /* Of two threads each is in another stop, and one has a signal in flight. */

@@ -6,6 +6,7 @@
  * Numbers such as (48) name the scenario in the project's list.
  */
 #include "stopped.h"
+#include "timer.h"
 
 /* More than twice what is read in one hold. */
 #define LONG_COUNT 10000
@@ -81,6 +82,42 @@ TEST_F(stopped, long_queues_are_recorded_whole_and_in_order)
 	EXPECT_EQ(0, record_restore(&self->record, child->pidfd, 0));
 	ASSERT_STREQ("", take_long(&self->again, child->pidfd));
 	EXPECT_TRUE(record_equal(&self->record, &self->again));
+}
+
+/* The least CPU time of some checkpoints, in ns. */
+static __u64 least_time_of(int pidfd, void *bytes)
+{
+	__u64 least = ~0ULL, start, took;
+	int i;
+
+	for (i = 0; i < 10; i++) {
+		start = now_ns(CLOCK_THREAD_CPUTIME_ID);
+		if (sigckpt(pidfd, bytes, LONG_RECORD_SIZE, 0) < 0)
+			return 0;
+		took = now_ns(CLOCK_THREAD_CPUTIME_ID) - start;
+		least = took < least ? took : least;
+	}
+	return least;
+}
+
+/* By PTRACE_PEEKSIGINFO it would take 64 times as long, not 8. */
+TEST_F(stopped, time_to_record_a_queue_grows_with_its_length_only)
+{
+	struct child *child = &self->child;
+	__u64 short_ns, long_ns;
+
+	self->record.bytes = malloc(LONG_RECORD_SIZE);
+	ASSERT_NE(NULL, self->record.bytes);
+	ASSERT_TRUE(child_start(child, allow_many, NULL));
+	ASSERT_TRUE(queue_many(child, 0, 2000));
+	ASSERT_TRUE(child_stop(child, variant->how));
+	short_ns = least_time_of(child->pidfd, self->record.bytes);
+	ASSERT_TRUE(queue_many(child, 2000, 14000));
+	long_ns = least_time_of(child->pidfd, self->record.bytes);
+	TH_LOG("%llu us for 2000 signals, %llu us for 16000", short_ns / 1000,
+	       long_ns / 1000);
+	EXPECT_GT(short_ns, 0);
+	EXPECT_LT(long_ns, 32 * short_ns);
 }
 
 /* A stop signal may be taken away by others; then it is one hold. */

@@ -269,6 +269,26 @@ TEST_F(stopped, init_of_a_pid_namespace_is_marked_and_stays_so)
 		  ~SIGCR_PROCESS_STOPPED);
 }
 
+/* (39) It runs, so that nothing of it can be restored. */
+TEST(init_of_the_system_is_marked)
+{
+	struct record record = {};
+	int pidfd = sys_pidfd_open(1, 0);
+
+	ASSERT_GE(pidfd, 0);
+	EXPECT_EQ(-EBUSY, sigckpt(pidfd, NULL, 0, 0));
+	ASSERT_STREQ("", record_read(&record, pidfd, SIGCKPT_LIVE));
+	EXPECT_EQ(1, record.header->tgid);
+	EXPECT_EQ(SIGCR_PROCESS_UNKILLABLE, record.process->section.flags);
+	EXPECT_EQ(-EBUSY, record_restore(&record, pidfd, 0));
+	record_begin(&record, 1, 0);
+	record_add_queue(&record, 0, SET_OF(SIGTERM));
+	record_seal(&record);
+	EXPECT_EQ(-EBUSY, record_restore(&record, pidfd, 0));
+	EXPECT_EQ(-EBUSY, record_restore(&record, pidfd, SIGRESTORE_DRY_RUN));
+	free(record.bytes);
+}
+
 /* A pidfd of a thread shows the tgid and nothing of the process. */
 TEST(record_of_one_thread_has_no_process_section)
 {

@@ -6,11 +6,10 @@
  *
  * Numbers such as (8) name the scenario in the project's list.
  */
+#include "sleep.h"
 #include "stopped.h"
 
 #define DEEP_COUNT 1000
-#define MASK_OUTER (SET_OF(SIGUSR2) | SET_OF(33))
-#define MASK_INNER (SET_OF(SIGTERM))
 #define MASK_RESTORED (SET_OF(SIGHUP) | SET_OF(64))
 
 static struct child *handler_child;
@@ -159,6 +158,39 @@ TEST_F(stopped, restoring_what_is_there_changes_nothing)
 	EXPECT_EQ(0, memcmp(&before, &after, sizeof(before)));
 	TAKE(&self->again);
 	EXPECT_TRUE(record_equal(&self->record, &self->again));
+}
+
+/* What rt_sigaction(2) says of each signal. */
+static void dump_actions(struct kernel_action *actions)
+{
+	int signo;
+
+	memset(actions, 0, 64 * sizeof(*actions));
+	for (signo = 1; signo <= 64; signo++)
+		sys_sigaction(signo, NULL, &actions[signo - 1]);
+}
+
+/* (1) */
+TEST(restoring_one_s_own_state_changes_nothing)
+{
+	struct kernel_action before[64], after[64];
+	const int self = PIDFD_SELF_THREAD_GROUP;
+	struct record record = {}, again = {};
+	struct proc_signals then, now;
+
+	dump_actions(before);
+	ASSERT_TRUE(proc_signals(getpid(), &then));
+	ASSERT_STREQ("", record_read(&record, self, 0));
+	EXPECT_EQ(0, record.shared->set);
+	ASSERT_EQ(0, record_restore(&record, self, 0));
+	ASSERT_TRUE(proc_signals(getpid(), &now));
+	EXPECT_EQ(0, memcmp(&then, &now, sizeof(now)));
+	dump_actions(after);
+	EXPECT_EQ(0, memcmp(before, after, sizeof(after)));
+	ASSERT_STREQ("", record_read(&again, self, 0));
+	EXPECT_TRUE(record_equal(&record, &again));
+	free(record.bytes);
+	free(again.bytes);
 }
 
 /* (7) (8) */
@@ -346,57 +378,51 @@ TEST_F(pair, pending_signals_that_are_ignored_survive_until_they_are_unblocked)
 	EXPECT_TRUE(eventually(proc_state(other->pid) == 'S'));
 }
 
-static void log_frame_mask(int signo __maybe_unused,
-			   siginfo_t *info __maybe_unused, void *ucontext)
-{
-	ucontext_t *context = ucontext;
-
-	memcpy(&handler_child->log->frame_mask, &context->uc_sigmask,
-	       sizeof(__u64));
-}
-
-static void set_outer_mask(struct child *child)
-{
-	struct sigaction action = {
-		.sa_sigaction = log_frame_mask,
-		.sa_flags = SA_SIGINFO,
-	};
-	__u64 set = MASK_OUTER;
-
-	handler_child = child;
-	child_check(!sigaction(SIGUSR1, &action, NULL));
-	child_check(!sys_sigprocmask(SIG_SETMASK, &set, NULL));
-}
-
-static void sleep_in_sigsuspend(struct child *child)
-{
-	__u64 set = MASK_INNER;
-
-	child->log->ret = sys_sigsuspend(&set);
-	sys_sigprocmask(SIG_SETMASK, NULL, &child->log->mask);
-}
-
 /* (22) */
-TEST_F(stopped, mask_restored_in_sigsuspend_is_the_one_to_return_to)
+TEST_F(stopped, mask_restored_in_a_sleep_is_the_one_to_return_to)
+{
+	struct child *child = &self->child;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(masked_sleeps); i++) {
+		TH_LOG("in %s", masked_sleeps[i].name);
+		ASSERT_TRUE(child_start(child, set_outer_mask,
+					masked_sleeps[i].sleep));
+		ASSERT_TRUE(child_fall_asleep(child, masked_sleeps[i].nr));
+		ASSERT_TRUE(child_stop(child, variant->how));
+		record_begin(&self->record, child->pid, 0);
+		record_add_thread(&self->record, child->pid, MASK_RESTORED);
+		record_seal(&self->record);
+		ASSERT_EQ(0, record_restore(&self->record, child->pidfd, 0));
+		TAKE(&self->again);
+		EXPECT_EQ(MASK_RESTORED,
+			  self->again.threads[0].thread->blocked);
+		ASSERT_TRUE(child_resume(child));
+		ASSERT_TRUE(child_interrupt(child, SIGUSR1));
+		EXPECT_EQ(-EINTR, child->log->ret);
+		EXPECT_EQ(MASK_RESTORED, child->log->mask);
+		EXPECT_TRUE(eventually(child->log->frame_mask));
+		EXPECT_EQ(MASK_RESTORED, child->log->frame_mask);
+		child_end(child);
+	}
+}
+
+/* (23) The stop ends this one, and with it what it had put aside. */
+TEST_F(stopped, mask_restored_in_sigtimedwait_is_the_one_afterwards)
 {
 	struct child *child = &self->child;
 
-	ASSERT_TRUE(child_start(child, set_outer_mask, sleep_in_sigsuspend));
-	ASSERT_EQ(1, write(child->go[1], "g", 1));
-	ASSERT_TRUE(eventually(sleeps_in(child->pid, child->pid,
-					 SYS_rt_sigsuspend)));
+	ASSERT_TRUE(child_start(child, set_outer_mask, sleep_in_sigtimedwait));
+	ASSERT_TRUE(child_fall_asleep(child, SYS_rt_sigtimedwait));
 	ASSERT_TRUE(child_stop(child, variant->how));
 	record_begin(&self->record, child->pid, 0);
 	record_add_thread(&self->record, child->pid, MASK_RESTORED);
 	record_seal(&self->record);
 	ASSERT_EQ(0, record_restore(&self->record, child->pidfd, 0));
-	TAKE(&self->again);
-	EXPECT_EQ(MASK_RESTORED, self->again.threads[0].thread->blocked);
 	ASSERT_TRUE(child_resume(child));
-	ASSERT_TRUE(child_interrupt(child, SIGUSR1));
+	ASSERT_TRUE(child_await_report(child));
 	EXPECT_EQ(-EINTR, child->log->ret);
 	EXPECT_EQ(MASK_RESTORED, child->log->mask);
-	EXPECT_EQ(MASK_RESTORED, child->log->frame_mask);
 }
 
 static void log_altstack(struct child *child)
