@@ -19,6 +19,11 @@ use kernel::{
         Target,
         ThreadRef, //
     },
+    task::Task,
+    time::{
+        delay::fsleep,
+        Delta, //
+    },
     uaccess::UserSliceWriter, //
 };
 
@@ -35,6 +40,12 @@ use capture::Capture;
 
 /// How often a checkpoint begins anew because the target has grown or changed its leader.
 const ATTEMPT_COUNT_MAX: usize = 16;
+
+/// How often timers are looked at anew, in each of these attempts, because one was in use.
+const TIMERS_ATTEMPT_COUNT_MAX: usize = 64;
+
+/// How long a checkpoint sleeps before it looks at them anew.
+const TIMERS_WAIT: Delta = Delta::from_micros(20);
 
 /// The first guess of a record's length: enough for most processes.
 const FIRST_CAPACITY_LEN: usize = 2048;
@@ -96,7 +107,6 @@ pub(crate) fn checkpoint(
 
 /// Takes the record of `target`.
 fn take(target: &Target, flags: u32) -> Result<KVVec<u8>> {
-    let live = flags & abi::SIGCKPT_LIVE != 0;
     let with_waiters = flags & abi::SIGCKPT_WAITERS != 0;
     let mut buffer = KVVec::new();
     let mut aside = Aside::default();
@@ -113,17 +123,10 @@ fn take(target: &Target, flags: u32) -> Result<KVVec<u8>> {
         if target.scope() == Scope::Process {
             aside.capture_signalfds(&task)?;
         }
-        // Without a sighand the task is gone, or another one has become the leader by an exec.
-        let Some(sighand) = SighandGuard::lock(&task) else {
+        let Some((sighand, stable)) = lock_with_aside(&task, target.scope(), flags, &mut aside)?
+        else {
             continue;
         };
-        let stable = check_state(&sighand, target.scope(), live)?;
-        if aside
-            .capture(&sighand, target.scope(), with_waiters)
-            .is_err()
-        {
-            continue;
-        }
         let mut writer = Writer::new(&mut buffer);
         let capture = Capture::new(target.scope(), stable, &mut aside, &mut writer);
         let header = match capture.run(sighand, || SighandGuard::lock(&task))? {
@@ -150,6 +153,47 @@ fn take(target: &Target, flags: u32) -> Result<KVVec<u8>> {
     }
     // It has changed its leader or its timers, or outgrown us, each time.
     Err(EAGAIN)
+}
+
+/// Takes the siglock of `task`, and aside what has to be taken then; also says whether nothing of the
+/// target can change meanwhile. [`None`]: begin anew, as there was not enough room aside, the task is
+/// gone, or timers were in use each time.
+///
+/// A timer that fires on another CPU is in use until that CPU gets siglock, so waiting for it under
+/// siglock would be in vain. The siglock is dropped and taken again instead: that is much less than to
+/// begin anew, and so done often enough for targets whose timers fire all the time.
+///
+/// # Errors
+///
+/// - What [`check_state`] finds.
+/// - [`EINTR`]: the caller is being killed.
+fn lock_with_aside<'a>(
+    task: &'a Task,
+    scope: Scope,
+    flags: u32,
+    aside: &mut Aside,
+) -> Result<Option<(SighandGuard<'a>, bool)>> {
+    let live = flags & abi::SIGCKPT_LIVE != 0;
+    let with_waiters = flags & abi::SIGCKPT_WAITERS != 0;
+    for _ in 0..TIMERS_ATTEMPT_COUNT_MAX {
+        // Without a sighand the task is gone, or another one has become the leader by an exec.
+        let Some(sighand) = SighandGuard::lock(task) else {
+            return Ok(None);
+        };
+        let stable = check_state(&sighand, scope, live)?;
+        if aside.capture(&sighand, scope, with_waiters).is_ok() {
+            return Ok(Some((sighand, stable)));
+        }
+        drop(sighand);
+        if !aside.has_room() {
+            return Ok(None);
+        }
+        if signal::current_is_being_killed() {
+            return Err(EINTR);
+        }
+        fsleep(TIMERS_WAIT);
+    }
+    Ok(None)
 }
 
 /// Puts the threads into the order of their tids.

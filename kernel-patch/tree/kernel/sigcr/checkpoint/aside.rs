@@ -112,6 +112,8 @@ impl Aside {
         self.next_timer_id = sighand.next_timer_id();
         self.timers_seq = sighand.timers_seq();
         self.timers_needed_count = sighand.timers().count();
+        self.timers.clear();
+        self.timers_order.clear();
         for timer in sighand.timers() {
             let state = timer.capture(sighand)?;
             // CAST: No more than the limit on queued signals.
@@ -131,6 +133,12 @@ impl Aside {
             }
         }
         Ok(())
+    }
+
+    /// Whether there was enough room for what the last [`Self::capture`] has found.
+    pub(super) fn has_room(&self) -> bool {
+        self.timers_needed_count <= self.timers.capacity()
+            && self.waiters_needed_count <= self.waiters.len()
     }
 
     /// Whether no timer was set or deleted since they were captured in this hold of siglock, so
