@@ -10,14 +10,27 @@
 
 static struct child *timers_child;
 
-/* Three timers, which are the same in each instance: armed, pending, at rest. */
+static const clockid_t ordinary_clocks[] = {
+	CLOCK_MONOTONIC, CLOCK_BOOTTIME, CLOCK_PROCESS_CPUTIME_ID,
+	CLOCK_REALTIME,
+};
+
+static const clockid_t alarm_clocks[] = {
+	CLOCK_REALTIME_ALARM, CLOCK_BOOTTIME_ALARM, CLOCK_BOOTTIME_ALARM,
+	CLOCK_REALTIME_ALARM,
+};
+
+/* Those of the timers that are made. */
+static const clockid_t *clocks = ordinary_clocks;
+
+/* Timers which are the same in each instance: armed, pending, armed, at rest. */
 static void make_timers(struct child *child)
 {
+	int i;
+
 	block_all(child);
-	child_check(timer_make(CLOCK_MONOTONIC, 40, 1) == 0);
-	child_check(timer_make(CLOCK_BOOTTIME, 41, 2) == 1);
-	child_check(timer_make(CLOCK_PROCESS_CPUTIME_ID, 42, 3) == 2);
-	child_check(timer_make(CLOCK_REALTIME, 43, 4) == 3);
+	for (i = 0; i < 4; i++)
+		child_check(timer_make(clocks[i], 40 + i, i + 1) == i);
 }
 
 static void make_and_set_timers(struct child *child)
@@ -47,8 +60,9 @@ static void take_ticks(struct child *child)
 	child->log->mask = timer_left(3);
 }
 
-/* (35) */
-TEST_F(stopped, timers_of_a_fresh_instance_are_set_and_go_on)
+static void set_timers_of_a_fresh_instance(struct __test_metadata *_metadata,
+					   FIXTURE_DATA(stopped) *self,
+					   const FIXTURE_VARIANT(stopped) *variant)
 {
 	struct child *child = &self->child, other = {};
 	__s64 overrun;
@@ -82,6 +96,21 @@ TEST_F(stopped, timers_of_a_fresh_instance_are_set_and_go_on)
 	child_end(&other);
 }
 
+/* (35) */
+TEST_F(stopped, timers_of_a_fresh_instance_are_set_and_go_on)
+{
+	set_timers_of_a_fresh_instance(_metadata, self, variant);
+}
+
+/* (35) */
+TEST_F(stopped, alarms_of_a_fresh_instance_are_set_and_go_on)
+{
+	if (!has_alarm_clocks())
+		SKIP(return, "no alarm clocks");
+	clocks = alarm_clocks;
+	set_timers_of_a_fresh_instance(_metadata, self, variant);
+}
+
 /* (35) And back: what runs is set to rest, what is pending is taken away. */
 TEST_F(stopped, timers_are_set_to_rest_and_their_signals_taken_away)
 {
@@ -99,57 +128,6 @@ TEST_F(stopped, timers_are_set_to_rest_and_their_signals_taken_away)
 	EXPECT_EQ(0, signals.shared_pending);
 	ASSERT_STREQ("", record_read(&self->again, other.pidfd, 0));
 	EXPECT_TRUE(record_state_equal(&self->record, &self->again));
-	child_end(&other);
-}
-
-static void make_alarms(struct child *child)
-{
-	block_all(child);
-	child_check(timer_make(CLOCK_REALTIME_ALARM, 40, 1) == 0);
-	child_check(timer_make(CLOCK_BOOTTIME_ALARM, 41, 2) == 1);
-	child_check(timer_make(CLOCK_BOOTTIME_ALARM, 42, 3) == 2);
-	child_check(timer_make(CLOCK_BOOTTIME_ALARM, 43, 4) == 3);
-}
-
-static void make_and_set_alarms(struct child *child)
-{
-	make_alarms(child);
-	child_check(!timer_set(0, 0, LONG_NS, 7 * SEC));
-	child_check(!timer_set(1, 0, 1 * MS, 10 * MS));
-	child_check(!timer_set(2, 0, LONG_NS, 0));
-	child_check(await_pending(getpid(), SET_OF(41)));
-	usleep(50000);
-}
-
-/* (35) */
-TEST_F(stopped, alarms_of_a_fresh_instance_are_set_and_go_on)
-{
-	struct child *child = &self->child, other = {};
-	__s64 overrun;
-
-	if (!has_alarm_clocks())
-		SKIP(return, "no alarm clocks");
-	ASSERT_TRUE(child_start(child, make_and_set_alarms, NULL));
-	STOP_AND_TAKE(&self->record);
-	overrun = record_timer(&self->record, 1)->overrun;
-	ASSERT_GE(overrun, 4);
-	ASSERT_TRUE(child_start(&other, make_alarms, take_ticks));
-	ASSERT_TRUE(child_stop(&other, variant->how));
-	record_rename(&self->record, child->pid, other.pid);
-	ASSERT_EQ(0, record_restore(&self->record, other.pidfd, 0));
-	ASSERT_STREQ("", record_read(&self->again, other.pidfd, 0));
-	record_forget_times(&self->record);
-	record_forget_times(&self->again);
-	EXPECT_TRUE(record_state_equal(&self->record, &self->again));
-	ASSERT_TRUE(child_resume(&other));
-	ASSERT_TRUE(child_go(&other));
-	ASSERT_EQ(3, other.log->taken_count);
-	EXPECT_GE(other.log->taken[0].si_overrun, overrun);
-	EXPECT_EQ(2, other.log->taken[0].si_int);
-	EXPECT_EQ(1, other.log->taken[0].si_timerid);
-	EXPECT_GT(other.log->value >> 32, LONG_NS / SEC / 2);
-	EXPECT_GT(other.log->value & 0xffffffff, LONG_NS / SEC / 2);
-	EXPECT_EQ(0, other.log->mask);
 	child_end(&other);
 }
 
