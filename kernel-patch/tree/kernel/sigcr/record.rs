@@ -77,6 +77,63 @@ use wire::{
 pub struct Record<'a> {
     bytes: &'a [u8],
     header: Header,
+    known: Known<'a>,
+}
+
+/// The sections of the process, and where those of the threads begin, so that nobody has to look for
+/// them again.
+#[derive(Clone, Copy, Default)]
+struct Known<'a> {
+    process: Option<Process>,
+    actions: Option<Actions<'a>>,
+    shared_pending: Option<Queue<'a>>,
+    itimers: Option<Itimers>,
+    timers: Option<Timers<'a>>,
+    signalfds: Option<Signalfds<'a>>,
+    waiters: Option<Waiters<'a>>,
+    threads_off: Option<usize>,
+    has_reserved_code: bool,
+    has_timer_entry: bool,
+    has_inflight: bool,
+    /// Sigset of what is pending in any of the queues, and entries of the longest one.
+    pending: u64,
+    entry_count_max: usize,
+}
+
+impl<'a> Known<'a> {
+    fn add(&mut self, off: usize, section: &Section<'a>) {
+        match section {
+            Section::Process(process) => self.process = Some(*process),
+            Section::Actions(actions) => self.actions = Some(*actions),
+            Section::SharedPending(queue) => {
+                self.shared_pending = Some(*queue);
+                self.add_queue(queue);
+            }
+            Section::Itimers(itimers) => self.itimers = Some(*itimers),
+            Section::Timers(timers) => self.timers = Some(*timers),
+            Section::Signalfds(signalfds) => self.signalfds = Some(*signalfds),
+            Section::Waiters(waiters) => self.waiters = Some(*waiters),
+            Section::Unknown { .. } => {}
+            Section::Thread(_) | Section::Altstack(_) => self.add_thread(off),
+            Section::Pending(queue) => {
+                self.add_thread(off);
+                self.add_queue(queue);
+            }
+            Section::Inflight(_) => {
+                self.add_thread(off);
+                self.has_inflight = true;
+            }
+        }
+    }
+
+    fn add_thread(&mut self, off: usize) {
+        self.threads_off.get_or_insert(off);
+    }
+
+    fn add_queue(&mut self, queue: &Queue<'_>) {
+        self.pending |= queue.set;
+        self.entry_count_max = self.entry_count_max.max(queue.entry_count());
+    }
 }
 
 /// One section, decoded.
@@ -173,12 +230,20 @@ impl<'a> Record<'a> {
         let header = decode_header(bytes)?;
         let mut state = Checks::new(&header);
         let mut sections = Sections::new(bytes, &header);
+        let mut known = Known::default();
         while let Some((off, section)) = sections.next_checked()? {
             state.section(off, &section)?;
+            known.add(off, &section);
         }
         state.end(&header)?;
+        known.has_reserved_code = state.has_reserved_code;
+        known.has_timer_entry = state.has_timer_entry;
         // INVARIANT: Every check was made above.
-        Ok(Self { bytes, header })
+        Ok(Self {
+            bytes,
+            header,
+            known,
+        })
     }
 
     /// Checks that the record holds nothing that can be read but not restored.
@@ -189,7 +254,11 @@ impl<'a> Record<'a> {
     /// back without that.
     pub fn check_restorable(&self) -> Result<(), Refusal> {
         let mut pending = 0;
-        for (off, section) in self.sections() {
+        let excluded =
+            self.known.pending & sigset_of(SIGCONT) != 0 && self.known.pending & STOP_SIGNALS != 0;
+        // Only if there is something to refuse, where it is.
+        let sections = (excluded || self.known.has_inflight).then(|| self.sections());
+        for (off, section) in sections.into_iter().flatten() {
             match section {
                 Section::SharedPending(queue) | Section::Pending(queue) => pending |= queue.set,
                 Section::Inflight(Inflight { tid, .. }) => {
@@ -221,71 +290,76 @@ impl<'a> Record<'a> {
 
     /// The PROCESS section.
     pub fn process(&self) -> Option<Process> {
-        self.sections().find_map(|(_, section)| match section {
-            Section::Process(process) => Some(process),
-            _ => None,
-        })
+        self.known.process
     }
 
     /// The ACTIONS section.
     pub fn actions(&self) -> Option<Actions<'a>> {
-        self.sections().find_map(|(_, section)| match section {
-            Section::Actions(actions) => Some(actions),
-            _ => None,
-        })
+        self.known.actions
     }
 
     /// The SHARED_PENDING section.
     pub fn shared_pending(&self) -> Option<Queue<'a>> {
-        self.sections().find_map(|(_, section)| match section {
-            Section::SharedPending(queue) => Some(queue),
-            _ => None,
-        })
+        self.known.shared_pending
     }
 
     /// The ITIMERS section.
     pub fn itimers(&self) -> Option<Itimers> {
-        self.sections().find_map(|(_, section)| match section {
-            Section::Itimers(itimers) => Some(itimers),
-            _ => None,
-        })
+        self.known.itimers
     }
 
     /// The TIMERS section.
     pub fn timers(&self) -> Option<Timers<'a>> {
-        self.sections().find_map(|(_, section)| match section {
-            Section::Timers(timers) => Some(timers),
-            _ => None,
-        })
+        self.known.timers
     }
 
     /// The SIGNALFDS section.
     pub fn signalfds(&self) -> Option<Signalfds<'a>> {
-        self.sections().find_map(|(_, section)| match section {
-            Section::Signalfds(signalfds) => Some(signalfds),
-            _ => None,
-        })
+        self.known.signalfds
     }
 
     /// The WAITERS section.
     pub fn waiters(&self) -> Option<Waiters<'a>> {
-        self.sections().find_map(|(_, section)| match section {
-            Section::Waiters(waiters) => Some(waiters),
-            _ => None,
-        })
+        self.known.waiters
     }
 
     /// All queues: SHARED_PENDING, and PENDING of each thread.
     pub fn queues(&self) -> impl Iterator<Item = Queue<'a>> {
-        self.sections().filter_map(|(_, section)| match section {
-            Section::SharedPending(queue) | Section::Pending(queue) => Some(queue),
-            _ => None,
-        })
+        let private = self
+            .thread_sections()
+            .filter_map(|(_, section)| match section {
+                Section::Pending(queue) => Some(queue),
+                _ => None,
+            });
+        Iterator::chain(self.known.shared_pending.into_iter(), private)
     }
 
     /// What the record holds of each thread, by ascending tid.
     pub fn threads(&self) -> Threads<'a> {
-        Threads::new(self.sections())
+        Threads::new(self.thread_sections())
+    }
+
+    /// The number of entries of the longest queue.
+    pub fn entry_count_max(&self) -> usize {
+        self.known.entry_count_max
+    }
+
+    /// Whether a queued signal is that of a POSIX timer.
+    pub fn has_timer_entry(&self) -> bool {
+        self.known.has_timer_entry
+    }
+
+    /// Whether a queued signal has a code that only the kernel may use on behalf of others.
+    pub fn has_reserved_code(&self) -> bool {
+        self.known.has_reserved_code
+    }
+
+    /// The sections from the first one of a thread on.
+    fn thread_sections(&self) -> Sections<'a> {
+        Sections::from(
+            self.bytes,
+            self.known.threads_off.unwrap_or(self.bytes.len()),
+        )
     }
 }
 

@@ -38,7 +38,6 @@ use crate::{
     abi,
     record::{
         self,
-        EntryExt,
         Record,
         Refusal,
         RefusalClass, //
@@ -100,7 +99,7 @@ pub(crate) fn restore(pidfd: i32, reader: UserSliceReader, flags: u32) -> Result
         let exec = ExecUpdateGuard::lock(&task)?;
         signal::check_attach(&task, target.scope(), &exec)?;
         signal::audit(&task);
-        if holds_reserved_code(&record) && !signal::may_forge(&task) {
+        if record.has_reserved_code() && !signal::may_forge(&task) {
             return Err(EPERM);
         }
         let mut plan = Plan::new(&record, &task, target.scope())?;
@@ -176,11 +175,4 @@ fn holds_process_state(record: &Record<'_>) -> bool {
         || record.itimers().is_some()
         || record.timers().is_some()
         || record.signalfds().is_some()
-}
-
-fn holds_reserved_code(record: &Record<'_>) -> bool {
-    record
-        .queues()
-        .flat_map(|queue| queue.entries())
-        .any(|entry| entry.has_reserved_code())
 }

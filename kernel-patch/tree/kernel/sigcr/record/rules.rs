@@ -50,6 +50,9 @@ pub(super) struct Checks {
     /// Whether the thread of `last` is listed only: a worker or dead.
     listed_only: bool,
     section_count: u32,
+    /// Whether an entry has a code that is reserved to the kernel, and whether one is of a timer.
+    pub(super) has_reserved_code: bool,
+    pub(super) has_timer_entry: bool,
 }
 
 impl Checks {
@@ -59,6 +62,8 @@ impl Checks {
             last: (0, 0, 0),
             listed_only: false,
             section_count: 0,
+            has_reserved_code: false,
+            has_timer_entry: false,
         }
     }
 
@@ -191,7 +196,9 @@ impl Checks {
             if queue.set & bit == 0 {
                 return Err(Refusal::EntryNotInSet { off, signo });
             }
+            self.has_reserved_code |= entry.has_reserved_code();
             if entry.flags & abi::SIGCR_ENTRY_TIMER != 0 {
+                self.has_timer_entry = true;
                 // Several timers may have queued one legacy signal.
                 continue;
             }

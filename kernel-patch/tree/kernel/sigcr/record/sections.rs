@@ -38,7 +38,11 @@ pub struct Sections<'a> {
 
 impl<'a> Sections<'a> {
     pub(super) fn new(bytes: &'a [u8], header: &Header) -> Self {
-        let off = header.header_len as usize;
+        Self::from(bytes, header.header_len as usize)
+    }
+
+    /// The sections from the one at `off` on.
+    pub(super) fn from(bytes: &'a [u8], off: usize) -> Self {
         Self {
             rest: bytes.get(off..).unwrap_or(&[]),
             off,

@@ -142,7 +142,8 @@ fn time(off: usize, time_ns: u64) -> Result<(), Refusal> {
 pub(super) fn check_entries(record: &Record<'_>) -> Result<(), Refusal> {
     let timers = record.timers();
     let mut seen = 0u32;
-    for (off, section) in record.sections() {
+    let sections = record.has_timer_entry().then(|| record.sections());
+    for (off, section) in sections.into_iter().flatten() {
         let (Section::SharedPending(queue) | Section::Pending(queue)) = section else {
             continue;
         };

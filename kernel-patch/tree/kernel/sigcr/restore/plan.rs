@@ -38,7 +38,7 @@ use crate::{
 
 use super::{
     queues::{
-        limited_count,
+        is_over_limit,
         Charges,
         NewQueue, //
     },
@@ -49,7 +49,10 @@ use super::{
 pub(crate) struct Plan {
     scope: Scope,
     own_process: bool,
-    actions: Option<KVec<SigAction>>,
+    /// The actions that are not to be the default, by ascending signo.
+    actions: Option<KVec<(u32, SigAction)>>,
+    /// Sigset of those that were found to change.
+    changed: u64,
     shared_pending: Option<NewQueue>,
     itimers: Option<Itimers>,
     real_itimer_was_running: bool,
@@ -96,6 +99,7 @@ impl Plan {
             scope,
             own_process: signal::is_own_process(task),
             actions: None,
+            changed: 0,
             shared_pending: None,
             itimers: record.itimers().map(|itimers| itimers_of(&itimers)),
             real_itimer_was_running: false,
@@ -104,7 +108,7 @@ impl Plan {
             threads: KVVec::new(),
             // What `check()` will refuse must not take memory before.
             thread_missing: named(record).count() > signal::thread_count(task),
-            over_limit: limited_count(record) > signal::rlimit_sigpending_count(task),
+            over_limit: is_over_limit(record, signal::rlimit_sigpending_count(task)),
             charges: Charges::new(),
         };
         if !plan.thread_missing {
@@ -114,7 +118,7 @@ impl Plan {
         }
         // By task, so that one is found among many without searching them all under siglock.
         plan.threads.sort_unstable_by_key(ThreadPlan::key);
-        plan.actions = record.actions().map(action_table).transpose()?;
+        plan.actions = record.actions().map(set_actions).transpose()?;
         if let Some(queue) = record.shared_pending() {
             let refused = plan.over_limit || plan.thread_missing;
             plan.shared_pending = Some(plan.charges.new_queue(&queue, task, refused)?);
@@ -132,7 +136,7 @@ impl Plan {
             Some(timers) => Some(TimersPlan::new(timers, task)?),
             None => None,
         };
-        if let Some(timers) = &mut plan.timers {
+        if let Some(timers) = plan.timers.as_mut().filter(|_| record.has_timer_entry()) {
             for entry in record.queues().flat_map(|queue| queue.entries()) {
                 if entry.flags & abi::SIGCR_ENTRY_TIMER != 0 {
                     timers.place(entry.timer_id)?;
@@ -260,8 +264,9 @@ impl Plan {
         }
     }
 
-    fn check_actions(&self, sighand: &SighandGuard<'_>, shared_consent: bool) -> Result {
-        if !self.changes_actions(sighand) {
+    fn check_actions(&mut self, sighand: &SighandGuard<'_>, shared_consent: bool) -> Result {
+        self.changed = self.changed_actions(sighand);
+        if self.changed == 0 {
             return Ok(());
         }
         if sighand.is_shared() && !shared_consent {
@@ -277,14 +282,29 @@ impl Plan {
     /// Whether the actions would change, without consent, for another process as well. It may only
     /// seem to share them for a moment, while the target creates a thread or a thread ends.
     pub(crate) fn needs_consent(&self, sighand: &SighandGuard<'_>) -> bool {
-        sighand.is_shared() && self.changes_actions(sighand)
+        sighand.is_shared() && self.changed_actions(sighand) != 0
     }
 
-    fn changes_actions(&self, sighand: &SighandGuard<'_>) -> bool {
-        self.actions
-            .iter()
-            .flat_map(|actions| (1..).zip(actions.iter()))
-            .any(|(signo, action)| !is_fixed(signo) && sighand.action(signo) != Some(*action))
+    /// The sigset of the actions that would change.
+    fn changed_actions(&self, sighand: &SighandGuard<'_>) -> u64 {
+        let Some(actions) = &self.actions else {
+            return 0;
+        };
+        let mut same = 0;
+        let mut changed = 0;
+        for (signo, now) in sighand.actions_that_were_set() {
+            match action_of(actions, signo) == now {
+                true => same |= record::sigset_of(signo),
+                false => changed |= record::sigset_of(signo),
+            }
+        }
+        for (signo, action) in actions.iter() {
+            if *action != DEFAULT_ACTION {
+                changed |= record::sigset_of(*signo);
+            }
+        }
+        // Those two can never be anything but the default.
+        changed & !same & !record::UNBLOCKABLE
     }
 
     /// Checks the threads that are named: each rule for all of them, then the next one, so that it
@@ -438,10 +458,11 @@ impl Plan {
         }
         // From here on nothing can fail.
         if let Some(actions) = &self.actions {
-            for (signo, action) in (1..).zip(actions.iter()) {
-                if !is_fixed(signo) && sighand.action(signo) != Some(*action) {
-                    sighand.set_action(signo, action, exec);
-                }
+            let mut changed = self.changed;
+            while changed != 0 {
+                let signo = changed.trailing_zeros().saturating_add(1);
+                sighand.set_action(signo, &action_of(actions, signo), exec);
+                changed &= changed.wrapping_sub(1);
             }
         }
         if let Some(timers) = &mut self.timers {
@@ -542,11 +563,6 @@ fn excludes(a: u64, b: u64) -> bool {
     clash(a, b) || clash(b, a)
 }
 
-/// Whether the action on `signo` can never be anything but the default.
-fn is_fixed(signo: u32) -> bool {
-    record::sigset_of(signo) & record::UNBLOCKABLE != 0
-}
-
 fn itimers_of(itimers: &record::Itimers) -> Itimers {
     let [real, virt, prof] = [itimers.real, itimers.virt, itimers.prof].map(|itimer| Itimer {
         remaining_ns: itimer.remaining_ns,
@@ -555,31 +571,37 @@ fn itimers_of(itimers: &record::Itimers) -> Itimers {
     Itimers { real, virt, prof }
 }
 
-/// The whole action table: the actions of a record, and the default for all others.
-fn action_table(actions: record::Actions<'_>) -> Result<KVec<SigAction>> {
-    let mut table = KVec::with_capacity(abi::SIGCR_SIGNO_MAX as usize, GFP_KERNEL_ACCOUNT)?;
-    let mut recorded = actions.iter().peekable();
-    for signo in 1..=abi::SIGCR_SIGNO_MAX {
-        let action = match recorded.next_if(|action| action.signo == signo) {
-            Some(action) => SigAction {
-                handler: action.handler as usize,
-                flags: action.flags as usize,
-                restorer: action.restorer as usize,
-                mask: action.mask,
-                abi: match action.abi {
-                    abi::SIGCR_ABI_IA32 => FrameAbi::Ia32,
-                    abi::SIGCR_ABI_X32 => FrameAbi::X32,
-                    _ => FrameAbi::Native,
-                },
+/// The actions of a record.
+fn set_actions(actions: record::Actions<'_>) -> Result<KVec<(u32, SigAction)>> {
+    let mut set = KVec::with_capacity(actions.count(), GFP_KERNEL_ACCOUNT)?;
+    for action in actions.iter() {
+        let signo = action.signo;
+        let action = SigAction {
+            handler: action.handler as usize,
+            flags: action.flags as usize,
+            restorer: action.restorer as usize,
+            mask: action.mask,
+            abi: match action.abi {
+                abi::SIGCR_ABI_IA32 => FrameAbi::Ia32,
+                abi::SIGCR_ABI_X32 => FrameAbi::X32,
+                _ => FrameAbi::Native,
             },
-            None => DEFAULT_ACTION,
         };
         if !action.abi.is_supported() {
             return Err(EOPNOTSUPP);
         }
-        table.push(action, GFP_KERNEL_ACCOUNT)?;
+        set.push((signo, action), GFP_KERNEL_ACCOUNT)?;
     }
-    Ok(table)
+    Ok(set)
+}
+
+/// What the action on `signo` is to be.
+fn action_of(actions: &[(u32, SigAction)], signo: u32) -> SigAction {
+    actions
+        .binary_search_by_key(&signo, |(signo, _)| *signo)
+        .ok()
+        .and_then(|place| actions.get(place))
+        .map_or(DEFAULT_ACTION, |(_, action)| *action)
 }
 
 /// The threads whose state the record holds, not only their names.

@@ -30,6 +30,9 @@ use crate::{
 
 use super::timers::TimersPlan;
 
+/// How many signals are allocated between two looks whether the caller is being killed.
+const KILL_LOOK_COUNT: usize = 256;
+
 /// What is to be in a queue.
 pub(super) struct NewQueue {
     list: SignalList,
@@ -78,7 +81,7 @@ impl Charges {
             if refused {
                 break;
             }
-            if signal::current_is_being_killed() {
+            if charge.new_count % KILL_LOOK_COUNT == 0 && signal::current_is_being_killed() {
                 return Err(EINTR);
             }
             if entry.flags & abi::SIGCR_ENTRY_TIMER != 0 {
@@ -223,8 +226,14 @@ impl NewQueue {
     }
 }
 
+/// Whether a queue of the record alone has more signals that the limit holds for than `limit_count`.
+pub(super) fn is_over_limit(record: &Record<'_>, limit_count: u64) -> bool {
+    // CAST: A record is far shorter than 2^64 signals.
+    record.entry_count_max() as u64 > limit_count && limited_count(record) > limit_count
+}
+
 /// The most signals in a queue of the record that the limit on queued signals holds for.
-pub(super) fn limited_count(record: &Record<'_>) -> u64 {
+fn limited_count(record: &Record<'_>) -> u64 {
     let is_limited =
         |entry: &abi::sigcr_entry| entry.flags & abi::SIGCR_ENTRY_TIMER == 0 && !entry.is_exempt();
     let limited = |queue: Queue<'_>| queue.entries().filter(is_limited).count();

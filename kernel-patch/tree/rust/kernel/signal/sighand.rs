@@ -68,6 +68,32 @@ pub struct SigAction {
     pub abi: FrameAbi,
 }
 
+impl SigAction {
+    /// # Safety
+    ///
+    /// `action` must be an action of a sighand whose siglock is held.
+    #[inline]
+    unsafe fn read(action: *const bindings::k_sigaction) -> Self {
+        // SAFETY: By the safety requirement. Handler and restorer are addresses of user space, and
+        // are read as the numbers that they are.
+        let (handler, restorer, raw_flags, mask) = unsafe {
+            (
+                (&raw const (*action).sa.sa_handler).cast::<usize>().read(),
+                (&raw const (*action).sa.sa_restorer).cast::<usize>().read(),
+                (*action).sa.sa_flags,
+                (*action).sa.sa_mask,
+            )
+        };
+        Self {
+            handler,
+            flags: raw_flags & bindings::UAPI_SA_FLAGS as usize,
+            restorer,
+            mask: sigset(&mask),
+            abi: FrameAbi::of_flags(raw_flags),
+        }
+    }
+}
+
 impl<'a> SighandGuard<'a> {
     /// Takes the siglock of `task`; [`None`] if the task is gone from its process.
     ///
@@ -208,24 +234,30 @@ impl<'a> SighandGuard<'a> {
     }
 
     /// The action on `signo`, which is 1 to 64.
+    #[inline]
     pub fn action(&self, signo: u32) -> Option<SigAction> {
         let action = self.action_ptr(signo)?;
-        // SAFETY: The pointer is into the action table, which siglock protects. Handler and
-        // restorer are addresses of user space, and are read as the numbers that they are.
-        let (handler, restorer, raw_flags, mask) = unsafe {
-            (
-                (&raw const (*action).sa.sa_handler).cast::<usize>().read(),
-                (&raw const (*action).sa.sa_restorer).cast::<usize>().read(),
-                (*action).sa.sa_flags,
-                (*action).sa.sa_mask,
-            )
-        };
-        Some(SigAction {
-            handler,
-            flags: raw_flags & bindings::UAPI_SA_FLAGS as usize,
-            restorer,
-            mask: sigset(&mask),
-            abi: FrameAbi::of_flags(raw_flags),
+        // SAFETY: The pointer is into the action table, which siglock protects.
+        Some(unsafe { SigAction::read(action) })
+    }
+
+    /// The actions that somebody has set, with their signal numbers.
+    #[inline]
+    pub fn actions_that_were_set(&self) -> impl Iterator<Item = (u32, SigAction)> + '_ {
+        let mut signo: u32 = 0;
+        core::iter::from_fn(move || loop {
+            signo = signo.wrapping_add(1);
+            let action = self.action_ptr(signo)?;
+            // SAFETY: The pointer is into the action table, which siglock protects. In none of the
+            // fields has 0 another meaning than that nobody has set it.
+            unsafe {
+                let handler = (&raw const (*action).sa.sa_handler).cast::<usize>().read();
+                let restorer = (&raw const (*action).sa.sa_restorer).cast::<usize>().read();
+                let [mask] = (*action).sa.sa_mask.sig;
+                if handler | restorer | (*action).sa.sa_flags | mask != 0 {
+                    return Some((signo, SigAction::read(action)));
+                }
+            }
         })
     }
 
@@ -259,6 +291,7 @@ impl<'a> SighandGuard<'a> {
             .any(|action| unsafe { (*action).sa.sa_flags } & bindings::SA_IMMUTABLE as usize != 0)
     }
 
+    #[inline]
     fn action_ptr(&self, signo: u32) -> Option<*mut bindings::k_sigaction> {
         let index = signo.checked_sub(1)? as usize;
         // SAFETY: By the type invariants, the sighand is valid and locked.
@@ -361,6 +394,7 @@ impl Drop for SighandGuard<'_> {
 impl FrameAbi {
     /// The bits of `sa_flags` that stand for the ABI; user space never sees them.
     #[cfg(CONFIG_X86)]
+    #[inline]
     fn flags(self) -> usize {
         match self {
             FrameAbi::Native => 0,
@@ -383,6 +417,7 @@ impl FrameAbi {
         }
     }
 
+    #[inline]
     fn of_flags(raw_flags: usize) -> Self {
         [FrameAbi::Ia32, FrameAbi::X32]
             .into_iter()
