@@ -7,7 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     abi,
-    record::{self, encode::Writer, Record, Refusal},
+    record::{
+        self,
+        encode::{Sink, Writer},
+        Record, Refusal,
+    },
     timers::{write_signalfds, write_waiters},
     Action, Itimers, Queue, QueuedSignal, SigNo, SigSet, Signalfd, Snapshot, Timers, Waiter,
 };
@@ -273,7 +277,7 @@ impl ThreadModel {
             .is_some_and(|state| state.worker || state.dead)
     }
 
-    fn write(&self, writer: &mut Writer<'_>) {
+    fn write(&self, writer: &mut Writer<impl Sink>) {
         if let Some(state) = &self.state {
             writer.thread(&state.to_section(self.tid));
         }
@@ -407,7 +411,7 @@ pub(crate) fn head(flags: u32) -> abi::sigcr_section {
     }
 }
 
-fn write_queue(writer: &mut Writer<'_>, tid: i32, queue: &Queue) {
+fn write_queue(writer: &mut Writer<impl Sink>, tid: i32, queue: &Queue) {
     let mut list = writer.begin_queue();
     for entry in &queue.entries {
         writer.entry(&mut list, &entry.into());

@@ -6,7 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     abi,
-    record::{self, encode::Writer},
+    record::{
+        self,
+        encode::{Sink, Writer},
+    },
     SigSet,
 };
 
@@ -136,7 +139,7 @@ pub enum WaitsFor {
 }
 
 impl Timers {
-    pub(crate) fn write(&self, writer: &mut Writer<'_>) {
+    pub(crate) fn write(&self, writer: &mut Writer<impl Sink>) {
         let mut list = writer.begin_timers();
         for timer in &self.timers {
             writer.timer(&mut list, &timer.into());
@@ -145,7 +148,7 @@ impl Timers {
     }
 }
 
-pub(crate) fn write_signalfds(signalfds: &[Signalfd], writer: &mut Writer<'_>) {
+pub(crate) fn write_signalfds(signalfds: &[Signalfd], writer: &mut Writer<impl Sink>) {
     let flag = |is_set, flag| if is_set { flag } else { 0 };
     let mut list = writer.begin_signalfds();
     for signalfd in signalfds {
@@ -162,7 +165,7 @@ pub(crate) fn write_signalfds(signalfds: &[Signalfd], writer: &mut Writer<'_>) {
     writer.end_signalfds(list);
 }
 
-pub(crate) fn write_waiters(waiters: &[Waiter], writer: &mut Writer<'_>) {
+pub(crate) fn write_waiters(waiters: &[Waiter], writer: &mut Writer<impl Sink>) {
     let mut list = writer.begin_waiters();
     for waiter in waiters {
         let (id_type, id) = match waiter.waits_for {

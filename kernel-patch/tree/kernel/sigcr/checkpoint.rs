@@ -13,12 +13,15 @@ use kernel::{
     prelude::*,
     signal::{
         self,
+        Account,
+        Buffer,
         ExecUpdateGuard,
         Scope,
         SighandGuard,
         Target,
         ThreadRef, //
     },
+    sync::aref::ARef,
     task::Task,
     time::{
         delay::fsleep,
@@ -31,7 +34,10 @@ use crate::{
     abi,
     record::{
         self,
-        encode::Writer, //
+        encode::{
+            Sink,
+            Writer, //
+        }, //
     },
 };
 
@@ -47,8 +53,13 @@ const TIMERS_ATTEMPT_COUNT_MAX: usize = 64;
 /// How long a checkpoint sleeps before it looks at them anew.
 const TIMERS_WAIT: Delta = Delta::from_micros(20);
 
-/// The first guess of a record's length: enough for most processes.
-const FIRST_CAPACITY_LEN: usize = 2048;
+/// What a record may take beside threads and signals, as a first guess: all actions, and some timers.
+const FIXED_LEN: usize = 4096;
+
+/// Bytes of a thread without signals in a record.
+const THREAD_LEN: usize = (abi::SIGCR_THREAD_LEN_VER1
+    + abi::SIGCR_ALTSTACK_LEN_VER1
+    + abi::SIGCR_PENDING_LEN_VER1) as usize;
 
 /// Writes the record of what `pidfd` names to `out`, or only `measure`s it.
 ///
@@ -94,31 +105,60 @@ pub(crate) fn checkpoint(
     }
 
     let target = Target::from_pidfd(pidfd)?;
-    let record = take(&target, flags)?;
-    if measure {
-        return Ok(record.len());
+    match take(&target, flags, out.len())? {
+        Taken::Record(record) => {
+            out.write_slice(&record)?;
+            Ok(record.len())
+        }
+        Taken::Measured(len) if measure => Ok(len),
+        Taken::Measured(_) => Err(ERANGE),
     }
-    if out.len() < record.len() {
-        return Err(ERANGE);
-    }
-    out.write_slice(&record)?;
-    Ok(record.len())
 }
 
-/// Takes the record of `target`.
-fn take(target: &Target, flags: u32) -> Result<KVVec<u8>> {
+/// What came of a checkpoint.
+enum Taken {
+    /// A record.
+    Record(KVVec<u8>),
+    /// Only the length of one, which is more than there is room for.
+    Measured(usize),
+}
+
+/// A [`Buffer`] for an encoder.
+struct BufferSink<'a>(&'a mut Buffer);
+
+impl Sink for BufferSink<'_> {
+    #[inline(always)]
+    fn append(&mut self, bytes: &[u8]) -> bool {
+        self.0.append(bytes)
+    }
+
+    #[inline(always)]
+    fn append_both<const N: usize, const M: usize>(
+        &mut self,
+        first: &[u8; N],
+        second: &[u8; M],
+    ) -> bool {
+        self.0.append_both(first, second)
+    }
+
+    fn filled(&mut self) -> &mut [u8] {
+        self.0.as_mut_slice()
+    }
+}
+
+/// Takes the record of `target`, if `room_len` bytes are room enough.
+fn take(target: &Target, flags: u32, room_len: usize) -> Result<Taken> {
     let with_waiters = flags & abi::SIGCKPT_WAITERS != 0;
-    let mut buffer = KVVec::new();
+    let mut buffer = Buffer::new();
     let mut aside = Aside::default();
-    let mut capacity_len = FIRST_CAPACITY_LEN;
+    let mut needed_len = None;
     for _ in 0..ATTEMPT_COUNT_MAX {
         let task = target.task()?;
         let exec = ExecUpdateGuard::lock(&task)?;
         signal::check_attach(&task, target.scope(), &exec)?;
         signal::audit(&task);
-        if buffer.len() < capacity_len {
-            buffer.resize(capacity_len, 0, GFP_KERNEL_ACCOUNT)?;
-        }
+        let capacity_len = needed_len.unwrap_or_else(|| estimate_len(&task, target.scope()));
+        buffer.make_room(capacity_len.min(room_len), GFP_KERNEL_ACCOUNT)?;
         aside.make_room(GFP_KERNEL_ACCOUNT)?;
         if target.scope() == Scope::Process {
             aside.capture_signalfds(&task)?;
@@ -127,29 +167,34 @@ fn take(target: &Target, flags: u32) -> Result<KVVec<u8>> {
         else {
             continue;
         };
-        let mut writer = Writer::new(&mut buffer);
+        let mut writer = Writer::into_sink(BufferSink(&mut buffer));
         let capture = Capture::new(target.scope(), stable, &mut aside, &mut writer);
-        let header = match capture.run(sighand, || SighandGuard::lock(&task))? {
-            Some(header) => header,
-            None => continue,
+        let Some((header, is_in_order)) = capture.run(sighand, || SighandGuard::lock(&task))? else {
+            continue;
         };
         drop(exec);
         if target.scope() == Scope::Process && with_waiters {
             aside.encode_waiters(&mut writer);
         }
 
-        let needed_len = writer.written_len();
-        if needed_len > abi::SIGCR_RECORD_LEN_MAX as usize {
+        let len = writer.written_len();
+        if len > abi::SIGCR_RECORD_LEN_MAX as usize {
             return Err(EOVERFLOW);
+        }
+        if len > room_len {
+            return Ok(Taken::Measured(len));
         }
         if !writer.fits() {
             // Some room for what comes meanwhile, if the target runs.
-            capacity_len = needed_len.saturating_add(needed_len / 8);
+            needed_len = Some(len.saturating_add(len / 8));
             continue;
         }
-        let len = writer.finish(&header);
-        buffer.truncate(len);
-        return in_order(buffer);
+        writer.finish(&header);
+        let record = buffer.into_inner();
+        return Ok(Taken::Record(match is_in_order {
+            true => record,
+            false => in_order(record)?,
+        }));
     }
     // It has changed its leader or its timers, or outgrown us, each time.
     Err(EAGAIN)
@@ -196,19 +241,28 @@ fn lock_with_aside<'a>(
     Ok(None)
 }
 
+/// How long the record of `task` will be, if it has not many timers or signalfds and nobody else of
+/// its user has signals queued.
+fn estimate_len(task: &ARef<Task>, scope: Scope) -> usize {
+    let thread_count = match scope {
+        Scope::Process => signal::thread_count(task),
+        Scope::Thread => 1,
+    };
+    let queued_len = Account::of(task)
+        .charged_count()
+        .saturating_mul(abi::SIGCR_ENTRY_LEN_VER1 as usize);
+    thread_count
+        .saturating_mul(THREAD_LEN)
+        .saturating_add(queued_len)
+        .saturating_add(FIXED_LEN)
+        .min(abi::SIGCR_RECORD_LEN_MAX as usize)
+}
+
 /// Puts the threads into the order of their tids.
 ///
 /// They were encoded as the kernel lists them, in the order of their creation. That is the same
 /// unless tids have wrapped around since.
 fn in_order(record: KVVec<u8>) -> Result<KVVec<u8>> {
-    let by_tid = |record: &[u8]| {
-        record::Sections::of_encoded(record)
-            .filter_map(|(_, section)| section.tid())
-            .is_sorted()
-    };
-    if by_tid(&record) {
-        return Ok(record);
-    }
     // The end of a section is where the next one starts.
     let mut parts = KVVec::new();
     let mut first_off = record.len();

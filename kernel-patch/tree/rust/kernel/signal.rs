@@ -22,6 +22,7 @@
 //! A sigset is a `u64` here in which bit `signo - 1` stands for `signo`.
 
 mod access;
+mod buffer;
 mod queue;
 mod rendezvous;
 mod sighand;
@@ -40,6 +41,7 @@ pub use access::{
     may_write_queue,
     ExecUpdateGuard, //
 };
+pub use buffer::Buffer;
 pub use queue::{
     Account,
     Owner,

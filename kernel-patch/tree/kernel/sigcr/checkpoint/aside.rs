@@ -21,7 +21,10 @@ use kernel::{
 
 use crate::{
     abi,
-    record::encode::Writer, //
+    record::encode::{
+        Sink,
+        Writer, //
+    }, //
 };
 
 use super::threads_in;
@@ -176,7 +179,7 @@ impl Aside {
     }
 
     /// Encodes timers and signalfds.
-    pub(super) fn encode(&self, writer: &mut Writer<'_>) {
+    pub(super) fn encode(&self, writer: &mut Writer<impl Sink>) {
         let mut list = writer.begin_timers();
         for (_, index) in self.timers_order.iter() {
             if let Some(timer) = self.timers.get(*index as usize) {
@@ -195,7 +198,7 @@ impl Aside {
     }
 
     /// Encodes the waiters, which come last.
-    pub(super) fn encode_waiters(&mut self, writer: &mut Writer<'_>) {
+    pub(super) fn encode_waiters(&mut self, writer: &mut Writer<impl Sink>) {
         self.waiters.truncate(self.waiters_count);
         self.waiters.sort_unstable_by_key(|waiter| waiter.tid);
         let mut list = writer.begin_waiters();

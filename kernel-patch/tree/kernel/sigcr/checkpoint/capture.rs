@@ -28,11 +28,11 @@ use crate::{
         self,
         encode::{
             OpenList,
+            Sink,
             Writer, //
         },
         Action,
         Altstack,
-        Entry,
         Header,
         Inflight,
         Process,
@@ -58,11 +58,11 @@ const HEAD: abi::sigcr_section = abi::sigcr_section {
 };
 
 /// A capture that is under way.
-pub(super) struct Capture<'c, 'w> {
+pub(super) struct Capture<'c, S> {
     scope: Scope,
     stable: bool,
     aside: &'c mut Aside,
-    writer: &'c mut Writer<'w>,
+    writer: &'c mut Writer<S>,
     itimers: (Itimers, bool),
     /// How many signals may still be read in this hold, and in all.
     hold_room_count: u32,
@@ -71,8 +71,10 @@ pub(super) struct Capture<'c, 'w> {
     open: Option<OpenQueue>,
     /// Whether the sections of the process are complete.
     process_done: bool,
-    /// How many threads have been begun.
+    /// How many threads have been begun, the tid of the last one, and whether they all ascend.
     begun_count: usize,
+    last_tid: i32,
+    in_order: bool,
 }
 
 struct OpenQueue {
@@ -86,14 +88,14 @@ struct OpenQueue {
     stale: u64,
 }
 
-impl<'c, 'w> Capture<'c, 'w> {
+impl<'c, S: Sink> Capture<'c, S> {
     /// A capture of all, or with [`Scope::Thread`] of one thread; `stable`: nothing of it changes
     /// while siglock is held.
     pub(super) fn new(
         scope: Scope,
         stable: bool,
         aside: &'c mut Aside,
-        writer: &'c mut Writer<'w>,
+        writer: &'c mut Writer<S>,
     ) -> Self {
         Self {
             scope,
@@ -110,11 +112,14 @@ impl<'c, 'w> Capture<'c, 'w> {
             open: None,
             process_done: false,
             begun_count: 0,
+            last_tid: 0,
+            in_order: true,
         }
     }
 
-    /// Encodes the state of the target, all but the header, which it returns; [`None`] if the
-    /// target did not stand still or the memory aside was too small: begin anew.
+    /// Encodes the state of the target, all but the header, which it returns, with whether the
+    /// threads stand in the order of their tids; [`None`] if the target did not stand still or the
+    /// memory aside was too small: begin anew.
     ///
     /// # Errors
     ///
@@ -124,7 +129,7 @@ impl<'c, 'w> Capture<'c, 'w> {
         mut self,
         sighand: SighandGuard<'a>,
         lock: impl Fn() -> Option<SighandGuard<'a>>,
-    ) -> Result<Option<Header>> {
+    ) -> Result<Option<(Header, bool)>> {
         let header = self.header(&sighand);
         if self.scope == Scope::Process {
             self.itimers = sighand.itimers();
@@ -141,13 +146,13 @@ impl<'c, 'w> Capture<'c, 'w> {
             return Ok(None);
         }
         if done {
-            return Ok(Some(header));
+            return Ok(Some((header, self.in_order)));
         }
         let Some(before) = sighand.standstill(now) else {
             // Rare: SIGCONT or a stop signal is pending, and others may take it away.
             self.hold_room_count = self.room_count;
             self.go_on(&sighand, now, true)?;
-            return Ok(Some(header));
+            return Ok(Some((header, self.in_order)));
         };
         if !self
             .aside
@@ -169,7 +174,7 @@ impl<'c, 'w> Capture<'c, 'w> {
             self.hold_room_count = HOLD_ENTRY_COUNT_MAX;
             done = self.go_on(&sighand, standing, false)?;
         }
-        Ok(Some(header))
+        Ok(Some((header, self.in_order)))
     }
 
     fn header(&self, sighand: &SighandGuard<'_>) -> Header {
@@ -228,10 +233,11 @@ impl<'c, 'w> Capture<'c, 'w> {
                     false => self.aside.take_cut(index),
                 };
                 // A thread without a cut has ended: there is nothing to read.
-                let (true, Some(cut)) = (self.encode_thread(sighand, thread), cut) else {
+                let tid = sighand.tid(thread);
+                let (true, Some(cut)) = (self.encode_thread(thread, tid), cut) else {
                     continue;
                 };
-                self.begin_queue(sighand.tid(thread), cut);
+                self.begin_queue(tid, cut);
             }
             if !self.copy_queue(thread.queue(), standing)? {
                 return Ok(false);
@@ -249,8 +255,9 @@ impl<'c, 'w> Capture<'c, 'w> {
     }
 
     /// Encodes THREAD and ALTSTACK; false if the thread has nothing else.
-    fn encode_thread(&mut self, sighand: &SighandGuard<'_>, thread: ThreadRef<'_>) -> bool {
-        let tid = sighand.tid(thread);
+    fn encode_thread(&mut self, thread: ThreadRef<'_>, tid: i32) -> bool {
+        self.in_order &= tid > self.last_tid;
+        self.last_tid = tid;
         let section = thread_section(thread, tid);
         self.writer.thread(&section);
         if record::is_listed_only(&section) {
@@ -274,7 +281,11 @@ impl<'c, 'w> Capture<'c, 'w> {
         true
     }
 
+    /// Begins with a queue, and ends it if it is empty.
     fn begin_queue(&mut self, tid: i32, cut: Cut) {
+        if cut.is_done() {
+            return self.writer.empty_queue(tid, cut.set);
+        }
         self.open = Some(OpenQueue {
             list: self.writer.begin_queue(),
             tid,
@@ -292,42 +303,51 @@ impl<'c, 'w> Capture<'c, 'w> {
         let Some(mut open) = self.open.take() else {
             return Ok(true);
         };
-        while self.hold_room_count > 0 {
+        let room_count = self.hold_room_count.min(self.room_count);
+        let mut left_count = room_count;
+        while left_count > 0 {
             let Some(queued) = queue.next_of(&mut open.cut, standing) else {
-                let set = open.cut.set & !(open.stale & !open.taken);
-                self.writer.end_queue(open.list, open.tid, set);
-                return Ok(true);
+                break;
             };
-            self.hold_room_count = self.hold_room_count.saturating_sub(1);
-            self.room_count = self.room_count.checked_sub(1).ok_or(EOVERFLOW)?;
-            let (flags, timer_id) = match queued.owner {
-                Owner::Queue => (0, 0),
-                Owner::Timer(timer_id) => (abi::SIGCR_ENTRY_TIMER, timer_id),
+            left_count = left_count.wrapping_sub(1);
+            let bit = bit_of(queued.signo());
+            let (list, siginfo) = (&mut open.list, queued.siginfo);
+            match queued.owner {
+                // Each in its own words, since most are of this kind, and there are many.
+                Owner::Queue => self.writer.queued(list, siginfo, 0, 0),
+                Owner::Timer(timer_id) => {
+                    self.writer
+                        .queued(list, siginfo, abi::SIGCR_ENTRY_TIMER, timer_id);
+                }
                 Owner::Stale => {
-                    open.stale |= record::sigset_of(queued.signo());
+                    open.stale |= bit;
                     continue;
                 }
-            };
-            open.taken |= record::sigset_of(queued.signo());
-            self.writer.entry(
-                &mut open.list,
-                &Entry {
-                    siginfo: queued.siginfo,
-                    flags,
-                    timer_id,
-                },
-            );
+            }
+            open.taken |= bit;
         }
-        let is_live_and_full = !self.stable && queue.next_of(&mut open.cut, standing).is_some();
+        let taken_count = room_count.wrapping_sub(left_count);
+        self.hold_room_count = self.hold_room_count.saturating_sub(taken_count);
+        self.room_count = self.room_count.saturating_sub(taken_count);
+        if open.cut.is_done() {
+            let set = open.cut.set & !(open.stale & !open.taken);
+            self.writer.end_queue(open.list, open.tid, set);
+            return Ok(true);
+        }
         self.open = Some(open);
-        match is_live_and_full {
-            true => Err(EOVERFLOW),
-            false => Ok(false),
+        match self.room_count {
+            0 => Err(EOVERFLOW),
+            _ => Ok(false),
         }
     }
 }
 
-fn capture_process(sighand: &SighandGuard<'_>, writer: &mut Writer<'_>) {
+/// The set that holds the signal of an entry that the kernel has queued, whose number is valid.
+fn bit_of(signo: u32) -> u64 {
+    1_u64.wrapping_shl(signo.wrapping_sub(1))
+}
+
+fn capture_process(sighand: &SighandGuard<'_>, writer: &mut Writer<impl Sink>) {
     let stop_signo = sighand.stop_signo();
     let mut flags = 0;
     if stop_signo.is_some() {
@@ -351,12 +371,9 @@ fn capture_process(sighand: &SighandGuard<'_>, writer: &mut Writer<'_>) {
     });
 }
 
-fn capture_actions(sighand: &SighandGuard<'_>, writer: &mut Writer<'_>) {
+fn capture_actions(sighand: &SighandGuard<'_>, writer: &mut Writer<impl Sink>) {
     let mut list = writer.begin_actions();
-    for signo in 1..=abi::SIGCR_SIGNO_MAX {
-        let Some(action) = sighand.action(signo) else {
-            continue;
-        };
+    for (signo, action) in sighand.actions_that_were_set() {
         let action = Action {
             signo,
             abi: match action.abi {
@@ -376,7 +393,7 @@ fn capture_actions(sighand: &SighandGuard<'_>, writer: &mut Writer<'_>) {
     writer.end_actions(list);
 }
 
-fn encode_itimers(itimers: &Itimers, expired: bool, writer: &mut Writer<'_>) {
+fn encode_itimers(itimers: &Itimers, expired: bool, writer: &mut Writer<impl Sink>) {
     let wire = |itimer: signal::Itimer| record::Itimer {
         remaining_ns: itimer.remaining_ns,
         interval_ns: itimer.interval_ns,

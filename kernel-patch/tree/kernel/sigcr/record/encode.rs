@@ -13,8 +13,8 @@ use crate::abi;
 use super::{
     checksum,
     wire::{
-        Room,
-        Wire, //
+        Wire,
+        WireStruct, //
     },
     Action,
     Altstack,
@@ -31,31 +31,97 @@ use super::{
     ARCH, //
 };
 
-/// Writes a record into a buffer, section by section in their order.
+/// Writes a record into a sink, section by section in their order.
 ///
-/// Nothing is written past the end of the buffer; [`Writer::written_len`] goes on counting, so that a
-/// record can be measured with an empty buffer.
-pub struct Writer<'a> {
-    buf: &'a mut [u8],
+/// What finds no room is not written; [`Writer::written_len`] goes on counting, so that a record can
+/// be measured with an empty buffer.
+pub struct Writer<S> {
+    sink: S,
     len: usize,
+    fits: bool,
     section_count: u32,
 }
+
+/// Memory that is filled from its start.
+pub trait Sink {
+    /// Appends `bytes`; false, and nothing was appended, if there is no room for all of them.
+    fn append(&mut self, bytes: &[u8]) -> bool;
+
+    /// Appends `first` and `second`; false, and nothing was appended, if there is no room for both.
+    fn append_both<const N: usize, const M: usize>(
+        &mut self,
+        first: &[u8; N],
+        second: &[u8; M],
+    ) -> bool;
+
+    /// What was appended so far.
+    fn filled(&mut self) -> &mut [u8];
+}
+
+/// A slice as a sink.
+pub struct SliceSink<'a> {
+    buf: &'a mut [u8],
+    len: usize,
+}
+
+impl Sink for SliceSink<'_> {
+    fn append(&mut self, bytes: &[u8]) -> bool {
+        let rest = self.buf.get_mut(self.len..).unwrap_or(&mut []);
+        let Some((room, _)) = rest.split_at_mut_checked(bytes.len()) else {
+            return false;
+        };
+        room.copy_from_slice(bytes);
+        self.len = self.len.saturating_add(bytes.len());
+        true
+    }
+
+    fn append_both<const N: usize, const M: usize>(
+        &mut self,
+        first: &[u8; N],
+        second: &[u8; M],
+    ) -> bool {
+        let len = self.len;
+        let fits = self.append(first) && self.append(second);
+        if !fits {
+            self.len = len;
+        }
+        fits
+    }
+
+    fn filled(&mut self) -> &mut [u8] {
+        self.buf.get_mut(..self.len).unwrap_or(&mut [])
+    }
+}
+
+/// Bytes of a siginfo in a record.
+const SIGINFO_LEN: usize = abi::SIGCR_SIGINFO_LEN as usize;
 
 /// A section with entries that is being written.
 #[must_use = "the section's head is written by the end functions"]
 pub struct OpenList {
     off: usize,
-    entry_count: u32,
+    head_len: usize,
 }
 
-impl<'a> Writer<'a> {
-    /// A writer that leaves room for the header at the start of `buf`.
+impl<'a> Writer<SliceSink<'a>> {
+    /// A writer into `buf`, from its start.
     pub fn new(buf: &'a mut [u8]) -> Self {
-        Self {
-            buf,
-            len: Header::LEN,
+        Self::into_sink(SliceSink { buf, len: 0 })
+    }
+}
+
+impl<S: Sink> Writer<S> {
+    /// A writer into an empty sink.
+    pub fn into_sink(sink: S) -> Self {
+        let mut writer = Self {
+            sink,
+            len: 0,
+            fits: true,
             section_count: 0,
-        }
+        };
+        // The header comes last.
+        writer.append(&[0; Header::LEN]);
+        writer
     }
 
     /// Bytes of the record so far, whether they found room or not.
@@ -65,7 +131,7 @@ impl<'a> Writer<'a> {
 
     /// Whether all bytes so far found room.
     pub fn fits(&self) -> bool {
-        self.len <= self.buf.len()
+        self.fits
     }
 
     /// Writes PROCESS; the head's type and length are filled in.
@@ -131,7 +197,7 @@ impl<'a> Writer<'a> {
             section: self.list_head(abi::SIGCR_SECTION_TIMERS, &list),
             entries_off: abi::SIGCR_TIMERS_LEN_VER1,
             entry_len: abi::SIGCR_TIMER_LEN_VER1,
-            entry_count: list.entry_count,
+            entry_count: self.entry_count::<Timer>(&list),
             next_timer_id,
         };
         self.put_at(list.off, &head);
@@ -153,7 +219,7 @@ impl<'a> Writer<'a> {
             section: self.list_head(abi::SIGCR_SECTION_SIGNALFDS, &list),
             entries_off: abi::SIGCR_SIGNALFDS_LEN_VER1,
             entry_len: abi::SIGCR_SIGNALFD_LEN_VER1,
-            entry_count: list.entry_count,
+            entry_count: self.entry_count::<Signalfd>(&list),
             reserved: 0,
         };
         self.put_at(list.off, &head);
@@ -175,7 +241,7 @@ impl<'a> Writer<'a> {
             section: self.list_head(abi::SIGCR_SECTION_WAITERS, &list),
             entries_off: abi::SIGCR_WAITERS_LEN_VER1,
             entry_len: abi::SIGCR_WAITER_LEN_VER1,
-            entry_count: list.entry_count,
+            entry_count: self.entry_count::<Waiter>(&list),
             reserved: 0,
         };
         self.put_at(list.off, &head);
@@ -197,7 +263,7 @@ impl<'a> Writer<'a> {
             section: self.list_head(abi::SIGCR_SECTION_ACTIONS, &list),
             entries_off: abi::SIGCR_ACTIONS_LEN_VER1,
             entry_len: abi::SIGCR_ACTION_LEN_VER1,
-            entry_count: list.entry_count,
+            entry_count: self.entry_count::<Action>(&list),
             reserved: 0,
         };
         self.put_at(list.off, &head);
@@ -210,24 +276,57 @@ impl<'a> Writer<'a> {
 
     /// Writes one queued signal.
     pub fn entry(&mut self, list: &mut OpenList, entry: &Entry) {
-        self.put_in(list, entry);
+        self.queued(list, &entry.siginfo, entry.flags, entry.timer_id);
+    }
+
+    /// Writes one queued signal, whose siginfo is copied but once.
+    #[inline(always)]
+    pub fn queued(
+        &mut self,
+        _list: &mut OpenList,
+        siginfo: &[u8; SIGINFO_LEN],
+        flags: u32,
+        timer_id: i32,
+    ) {
+        const _: () = assert!(offset_of!(Entry, flags) == SIGINFO_LEN);
+        const _: () = assert!(offset_of!(Entry, timer_id) == SIGINFO_LEN + 4);
+        // CAST: The bits of the id.
+        let rest = two_words(flags, timer_id as u32);
+        self.fits = self.fits && self.sink.append_both(siginfo, &rest);
+        // As in `append()`.
+        self.len = self.len.wrapping_add(Entry::LEN);
+    }
+
+    /// Writes a queue without entries: PENDING of thread `tid`, or SHARED_PENDING where that is 0.
+    pub fn empty_queue(&mut self, tid: i32, set: u64) {
+        let section = self.queue_head(tid, abi::sigcr_pending::LEN);
+        self.put(&Self::pending(section, tid, 0, set));
     }
 
     /// Ends a queue: PENDING of thread `tid`, or SHARED_PENDING where that is 0.
     pub fn end_queue(&mut self, list: OpenList, tid: i32, set: u64) {
+        let section = self.queue_head(tid, self.len.saturating_sub(list.off));
+        let entry_count = self.entry_count::<Entry>(&list);
+        self.put_at(list.off, &Self::pending(section, tid, entry_count, set));
+    }
+
+    fn queue_head(&mut self, tid: i32, len: usize) -> Head {
         let section_type = match tid {
             0 => abi::SIGCR_SECTION_SHARED_PENDING,
             _ => abi::SIGCR_SECTION_PENDING,
         };
-        let head = abi::sigcr_pending {
-            section: self.list_head(section_type, &list),
+        self.head(section_type, 0, len)
+    }
+
+    fn pending(section: Head, tid: i32, entry_count: u32, set: u64) -> abi::sigcr_pending {
+        abi::sigcr_pending {
+            section,
             tid,
             entries_off: abi::SIGCR_PENDING_LEN_VER1,
             entry_len: abi::SIGCR_ENTRY_LEN_VER1,
-            entry_count: list.entry_count,
+            entry_count,
             set,
-        };
-        self.put_at(list.off, &head);
+        }
     }
 
     /// Ends the record: writes the header, with its lengths, counts and version filled in, and the
@@ -246,8 +345,8 @@ impl<'a> Writer<'a> {
             ..*header
         };
         self.put_at(0, &header);
-        if let Some(record) = self.buf.get_mut(..len) {
-            seal(record);
+        if self.fits {
+            seal(self.sink.filled());
         }
         len
     }
@@ -262,37 +361,57 @@ impl<'a> Writer<'a> {
     }
 
     fn begin(&mut self, head_len: usize) -> OpenList {
+        const HEAD_LEN_MAX: usize = 64;
         let off = self.len;
-        self.len = off.saturating_add(head_len);
-        OpenList {
-            off,
-            entry_count: 0,
-        }
+        let zeroes = [0; HEAD_LEN_MAX];
+        self.append(zeroes.get(..head_len).unwrap_or(&zeroes));
+        OpenList { off, head_len }
     }
 
     fn list_head(&mut self, section_type: u32, list: &OpenList) -> Head {
         self.head(section_type, 0, self.len.saturating_sub(list.off))
     }
 
-    fn put_in<T: Wire>(&mut self, list: &mut OpenList, value: &T) {
-        list.entry_count = list.entry_count.saturating_add(1);
+    #[inline(always)]
+    fn put_in<T: WireStruct>(&mut self, _list: &mut OpenList, value: &T) {
         self.put(value);
     }
 
-    fn put<T: Wire>(&mut self, value: &T) {
-        self.put_at(self.len, value);
-        self.len = self.len.saturating_add(T::LEN);
+    /// How many entries of type `T` were written to a list.
+    fn entry_count<T: Wire>(&self, list: &OpenList) -> u32 {
+        let entries_off = list.off.saturating_add(list.head_len);
+        // CAST: A record is far shorter than 2^32 entries; what is only measured is refused then.
+        (self.len.saturating_sub(entries_off) / T::LEN) as u32
     }
 
-    fn put_at<T: Wire>(&mut self, off: usize, value: &T) {
-        if let Some((out, _)) = self
-            .buf
-            .get_mut(off..)
-            .and_then(|buf| buf.split_at_mut_checked(T::LEN))
-        {
-            value.store(&mut Room { rest: out });
+    #[inline(always)]
+    fn put<T: WireStruct>(&mut self, value: &T) {
+        self.append(value.to_bytes().as_ref());
+    }
+
+    #[inline(always)]
+    fn append(&mut self, bytes: &[u8]) {
+        // What comes behind something that was left out would stand in the wrong place.
+        self.fits = self.fits && self.sink.append(bytes);
+        // What is encoded is in memory somewhere, so that the sum of its lengths cannot wrap.
+        self.len = self.len.wrapping_add(bytes.len());
+    }
+
+    fn put_at<T: WireStruct>(&mut self, off: usize, value: &T) {
+        let rest = self.sink.filled().get_mut(off..).unwrap_or(&mut []);
+        if let Some((out, _)) = rest.split_at_mut_checked(T::LEN) {
+            out.copy_from_slice(value.to_bytes().as_ref());
         }
     }
+}
+
+/// The bytes of two words, one behind the other.
+fn two_words(first: u32, second: u32) -> [u8; 8] {
+    let words = match cfg!(target_endian = "little") {
+        true => u64::from(second) << 32 | u64::from(first),
+        false => u64::from(first) << 32 | u64::from(second),
+    };
+    words.to_ne_bytes()
 }
 
 /// Writes the checksum of `record` into its header.

@@ -14,6 +14,7 @@ mod timers;
 use super::{
     encode::{
         seal,
+        SliceSink,
         Writer, //
     },
     wire::Room,
@@ -124,7 +125,7 @@ fn altstack(tid: i32) -> Altstack {
     }
 }
 
-fn queue(writer: &mut Writer<'_>, tid: i32, set: u64, entries: &[Entry]) {
+fn queue(writer: &mut Writer<SliceSink<'_>>, tid: i32, set: u64, entries: &[Entry]) {
     let mut list = writer.begin_queue();
     for entry in entries {
         writer.entry(&mut list, entry);
@@ -151,14 +152,14 @@ fn sample(buf: &mut [u8]) -> usize {
 }
 
 /// Why a record is refused that `write` writes.
-fn written(write: impl FnOnce(&mut Writer<'_>)) -> Option<Refusal> {
+fn written(write: impl FnOnce(&mut Writer<SliceSink<'_>>)) -> Option<Refusal> {
     written_with(0, write)
 }
 
 /// The same with these flags in the header.
 // Never inlined, so that a test has no more than one buffer on its stack.
 #[inline(never)]
-fn written_with(flags: u32, write: impl FnOnce(&mut Writer<'_>)) -> Option<Refusal> {
+fn written_with(flags: u32, write: impl FnOnce(&mut Writer<SliceSink<'_>>)) -> Option<Refusal> {
     let mut buf = [0; BUF_LEN];
     let mut writer = Writer::new(&mut buf);
     write(&mut writer);
@@ -168,7 +169,7 @@ fn written_with(flags: u32, write: impl FnOnce(&mut Writer<'_>)) -> Option<Refus
 
 /// Why a record decodes but cannot be restored that `write` writes.
 #[inline(never)]
-fn not_restorable(write: impl FnOnce(&mut Writer<'_>)) -> Option<Refusal> {
+fn not_restorable(write: impl FnOnce(&mut Writer<SliceSink<'_>>)) -> Option<Refusal> {
     let mut buf = [0; BUF_LEN];
     let mut writer = Writer::new(&mut buf);
     write(&mut writer);

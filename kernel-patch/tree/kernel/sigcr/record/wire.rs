@@ -32,6 +32,14 @@ pub(super) trait Wire: Sized {
     fn store(&self, to: &mut Room<'_>);
 }
 
+/// A struct of the UAPI header as its bytes.
+pub(super) trait WireStruct: Wire {
+    /// An array of [`Wire::LEN`] bytes.
+    type Bytes: AsRef<[u8]>;
+    /// The form of the value in the record.
+    fn to_bytes(&self) -> Self::Bytes;
+}
+
 /// Reads a value from the start of `bytes`; what follows was appended by a newer writer.
 pub(super) fn load<T: Wire>(bytes: &[u8]) -> Option<T> {
     T::load(&mut Reader { rest: bytes })
@@ -125,6 +133,15 @@ macro_rules! wire_struct {
             #[inline(always)]
             fn store(&self, to: &mut Room<'_>) {
                 $(self.$field.store(to);)*
+            }
+        }
+        impl WireStruct for $name {
+            type Bytes = [u8; size_of::<$name>()];
+            #[inline(always)]
+            fn to_bytes(&self) -> Self::Bytes {
+                let mut bytes = [0; size_of::<$name>()];
+                self.store(&mut Room { rest: &mut bytes });
+                bytes
             }
         }
     };

@@ -37,9 +37,9 @@ pub struct QueueRef<'g> {
 }
 
 /// One queued signal.
-pub struct Queued {
+pub struct Queued<'g> {
     /// What the receiver will be told.
-    pub siginfo: [u8; SIGINFO_LEN],
+    pub siginfo: &'g [u8; SIGINFO_LEN],
     /// To whom the entry belongs.
     pub owner: Owner,
     /// What it is charged to.
@@ -90,8 +90,9 @@ struct Mark {
     timer_id: i32,
 }
 
-impl Queued {
+impl Queued<'_> {
     /// The signal number.
+    #[inline]
     pub fn signo(&self) -> u32 {
         // The first member of a siginfo.
         self.siginfo
@@ -121,7 +122,8 @@ impl<'g> QueueRef<'g> {
     }
 
     /// The queued signals, in their order.
-    pub fn entries(self) -> impl Iterator<Item = Queued> + 'g {
+    #[inline]
+    pub fn entries(self) -> impl Iterator<Item = Queued<'g>> + 'g {
         let (mut node, last) = self.ends();
         core::iter::from_fn(move || {
             if node == last {
@@ -136,6 +138,7 @@ impl<'g> QueueRef<'g> {
     }
 
     /// The head of the list of entries, and its last node: the head as well, if it is empty.
+    #[inline]
     pub(super) fn ends(self) -> (*mut bindings::list_head, *mut bindings::list_head) {
         // SAFETY: By the type invariants, the queue is valid and locked.
         unsafe {
@@ -149,20 +152,20 @@ impl<'g> QueueRef<'g> {
     /// # Safety
     ///
     /// `node` must be the head or a node of this queue, and not the last one.
+    #[inline]
     pub(super) unsafe fn entry_after(
         self,
         node: *mut bindings::list_head,
-    ) -> (*mut bindings::list_head, Queued) {
+    ) -> (*mut bindings::list_head, Queued<'g>) {
         // SAFETY: By the safety requirements, there is a next node, and it is the `list` of a
-        // `sigqueue`. Whoever queues a signal zeroes its siginfo or copies it whole, so that all
-        // bytes of it are initialised, and nobody writes to it while it is queued.
+        // `sigqueue`, which stays in the queue for as long as siglock is held. Whoever queues a
+        // signal zeroes its siginfo or copies it whole, so that all bytes of it are initialised,
+        // and nobody writes to it while it is queued.
         unsafe {
             let next = (*node).next;
             let queued = container_of!(next, bindings::sigqueue, list);
             let queued = Queued {
-                siginfo: (&raw const (*queued).info)
-                    .cast::<[u8; SIGINFO_LEN]>()
-                    .read(),
+                siginfo: &*(&raw const (*queued).info).cast::<[u8; SIGINFO_LEN]>(),
                 owner: owner(queued),
                 ucounts: Ucounts((*queued).ucounts),
             };
@@ -230,6 +233,7 @@ unsafe fn adopt(
 /// # Safety
 ///
 /// `queued` must be a valid entry of a queue whose siglock is held, or of a timer of that process.
+#[inline]
 pub(super) unsafe fn owner(queued: *mut bindings::sigqueue) -> Owner {
     // SAFETY: By the safety requirement; the entry of a timer is its `sigq`, and holds a reference
     // on it while it is queued. The id never changes, siglock protects the rest but for
@@ -253,6 +257,7 @@ pub(super) unsafe fn owner(queued: *mut bindings::sigqueue) -> Owner {
 /// # Safety
 ///
 /// `queued` must be a valid entry.
+#[inline]
 unsafe fn is_of_timer(queued: *mut bindings::sigqueue) -> bool {
     // SAFETY: By the safety requirement; the flag never changes.
     unsafe { (*queued).flags & bindings::SIGQUEUE_PREALLOC as i32 != 0 }
@@ -273,6 +278,15 @@ impl Account {
         let cred: *const bindings::cred = (&raw const *self.0).cast();
         // SAFETY: This owns a reference on the credentials, whose `ucounts` never changes.
         Ucounts(unsafe { (*cred).ucounts })
+    }
+
+    /// How many signals are charged, as of now.
+    pub fn charged_count(&self) -> usize {
+        // SAFETY: The credentials keep their `ucounts`. The counter changes at any time, a word.
+        let charged = unsafe {
+            (&raw const (*self.ucounts().0).rlimit[SIGPENDING as usize].counter).read_volatile()
+        };
+        usize::try_from(charged).unwrap_or(0)
     }
 
     /// Whether `more_count` signals more and `fewer_count` fewer would be over `limit_count` or

@@ -154,6 +154,14 @@ impl SighandGuard<'_> {
     }
 }
 
+impl Cut {
+    /// Whether all that was in the queue has been read.
+    #[inline]
+    pub fn is_done(&self) -> bool {
+        self.at == self.last
+    }
+}
+
 impl<'g> QueueRef<'g> {
     /// The queue as it is now, for reading it part by part.
     pub fn cut(self, now: Standing<'g>) -> Cut {
@@ -169,7 +177,8 @@ impl<'g> QueueRef<'g> {
     }
 
     /// The next signal of the queue as it was when `cut` was made; [`None`] at its end.
-    pub fn next_of(self, cut: &mut Cut, standing: Standing<'g>) -> Option<Queued> {
+    #[inline]
+    pub fn next_of(self, cut: &mut Cut, standing: Standing<'g>) -> Option<Queued<'g>> {
         // Else the cut is of another queue, or nobody knows what has become of it.
         let valid = cut.hold == standing.since && cut.queue == self.ends().0;
         if !valid || cut.at == cut.last {

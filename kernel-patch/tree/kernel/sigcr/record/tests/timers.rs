@@ -26,7 +26,7 @@ mod tests {
         }
     }
 
-    fn timers(writer: &mut Writer<'_>, timers: &[Timer]) {
+    fn timers(writer: &mut Writer<SliceSink<'_>>, timers: &[Timer]) {
         let mut list = writer.begin_timers();
         for timer in timers {
             writer.timer(&mut list, timer);
@@ -351,7 +351,7 @@ mod tests {
 
     #[test]
     fn waiters_come_last_and_wait_for_somebody() {
-        let waiters = |writer: &mut Writer<'_>, entries: &[(i32, u32, i32)]| {
+        let waiters = |writer: &mut Writer<SliceSink<'_>>, entries: &[(i32, u32, i32)]| {
             let mut list = writer.begin_waiters();
             for &(tid, id_type, id) in entries {
                 let options = 4;
