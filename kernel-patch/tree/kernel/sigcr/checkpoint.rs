@@ -149,7 +149,7 @@ impl Sink for BufferSink<'_> {
 /// Takes the record of `target`, if `room_len` bytes are room enough.
 fn take(target: &Target, flags: u32, room_len: usize) -> Result<Taken> {
     let with_waiters = flags & abi::SIGCKPT_WAITERS != 0;
-    let mut buffer = Buffer::new();
+    let mut buffer = Buffer::empty();
     let mut aside = Aside::default();
     let mut needed_len = None;
     for _ in 0..ATTEMPT_COUNT_MAX {
@@ -169,7 +169,8 @@ fn take(target: &Target, flags: u32, room_len: usize) -> Result<Taken> {
         };
         let mut writer = Writer::into_sink(BufferSink(&mut buffer));
         let capture = Capture::new(target.scope(), stable, &mut aside, &mut writer);
-        let Some((header, is_in_order)) = capture.run(sighand, || SighandGuard::lock(&task))? else {
+        let Some((header, is_in_order)) = capture.run(sighand, || SighandGuard::lock(&task))?
+        else {
             continue;
         };
         drop(exec);

@@ -217,7 +217,8 @@ impl Plan {
         }
         // Another process rests already.
         Ok(!self.own_process
-            || threads_in(sighand, self.scope).all(|thread| !self.must_rest(thread) || rendezvous.settled(thread).is_some()))
+            || threads_in(sighand, self.scope)
+                .all(|thread| !self.must_rest(thread) || rendezvous.settled(thread).is_some()))
     }
 
     /// Whether the thread must do nothing to its signal state while the plan is carried out.

@@ -13,7 +13,7 @@ pub struct Buffer(KVVec<u8>);
 
 impl Buffer {
     /// A buffer without room.
-    pub const fn new() -> Self {
+    pub const fn empty() -> Self {
         Self(KVVec::new())
     }
 

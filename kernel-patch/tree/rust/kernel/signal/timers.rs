@@ -323,7 +323,10 @@ impl TimerRef<'_> {
             if (*timer).it_pid_type != bindings::pid_type_PIDTYPE_PID {
                 return Some(QueueOf::Process);
             }
-            bindings::pid_task((*timer).__bindgen_anon_1.it_pid, bindings::pid_type_PIDTYPE_PID)
+            bindings::pid_task(
+                (*timer).__bindgen_anon_1.it_pid,
+                bindings::pid_type_PIDTYPE_PID,
+            )
         };
         NonNull::new(thread).map(|thread| QueueOf::Thread(TaskKey::of_raw(thread)))
     }

@@ -127,7 +127,7 @@ FIXTURE_SETUP(compat)
 			   sizeof(self->path) - 32), 0);
 	slash = strrchr(self->path, '/');
 	ASSERT_NE(NULL, slash);
-	strcpy(slash + 1, variant->program);
+	snprintf(slash + 1, 32, "%s", variant->program);
 #ifndef __x86_64__
 	SKIP(return, "no 32-bit programs of this kind");
 #endif
@@ -322,7 +322,6 @@ struct x32_action {
  * A handler that notes the value and the mask where a frame of x32 has them,
  * and the restorer. Both have to lie below 4 GiB, where they are copied to.
  */
-extern const __u8 x32_code[], x32_restorer[], x32_seen[], x32_code_end[];
 asm(".pushsection .rodata\n"
 	"x32_code:\n"
 	"	movl 20(%rsi), %eax\n"
@@ -340,6 +339,13 @@ asm(".pushsection .rodata\n"
 	"x32_code_end:\n"
 	".popsection\n");
 
+#define X32_LABEL(name) ({						\
+	const __u8 *at;							\
+									\
+	asm("lea " #name "(%%rip), %0" : "=r" (at));			\
+	at;								\
+})
+
 static struct child *mixed_child;
 static __u8 *low_code;
 
@@ -354,6 +360,9 @@ static void log_native(int signo __maybe_unused, siginfo_t *info,
 }
 
 /* The 64-bit call for SIGUSR1, that of x32 for SIGNO. */
+/* What a kernel without x32 answers. */
+#define NO_SUCH_CALL (-38)
+
 static void set_actions_of_both_kinds(struct child *child)
 {
 	struct sigaction native = {
@@ -363,7 +372,7 @@ static void set_actions_of_both_kinds(struct child *child)
 	struct x32_action x32 = {
 		.handler = (__u64)low_code,
 		.flags = SA_SIGINFO | SA_RESTORER,
-		.restorer = (__u64)low_code + (x32_restorer - x32_code),
+		.restorer = (__u64)low_code + (X32_LABEL(x32_restorer) - X32_LABEL(x32_code)),
 		.mask = { 0, SET_OF(64) >> 32 },
 	};
 
@@ -381,7 +390,7 @@ static void let_both_handlers_run(struct child *child)
 	child_check(!sys_sigprocmask(SIG_UNBLOCK, &set, NULL));
 	set = SET_OF(SIGNO);
 	child_check(!sys_sigprocmask(SIG_UNBLOCK, &set, NULL));
-	memcpy(seen, low_code + (x32_seen - x32_code), sizeof(seen));
+	memcpy(seen, low_code + (X32_LABEL(x32_seen) - X32_LABEL(x32_code)), sizeof(seen));
 	child->log->value = seen[0];
 	child->log->handler_mask = seen[1];
 	sys_sigprocmask(SIG_SETMASK, NULL, &child->log->mask);
@@ -397,9 +406,9 @@ TEST(handlers_of_two_kinds_in_one_process_get_their_frames_after_a_restore)
 	low_code = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC,
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
 	ASSERT_NE(MAP_FAILED, (void *)low_code);
-	memcpy(low_code, x32_code, x32_code_end - x32_code);
+	memcpy(low_code, X32_LABEL(x32_code), X32_LABEL(x32_code_end) - X32_LABEL(x32_code));
 	ASSERT_TRUE(child_start(&child, set_actions_of_both_kinds, NULL));
-	if (child.log->ret == -ENOSYS) {
+	if (child.log->ret == NO_SUCH_CALL) {
 		child_end(&child);
 		SKIP(return, "no x32");
 	}

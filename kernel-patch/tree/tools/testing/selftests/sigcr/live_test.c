@@ -300,7 +300,7 @@ static void be_full_of_timers(struct child *child)
  * pending timers and their entries match.
  */
 static void take_records_of_timers(struct __test_metadata *_metadata,
-				   FIXTURE_DATA(target) *self,
+				   struct _test_data_target *self,
 				   __u32 timer_count)
 {
 	int i, pending_count = 0, armed_count = 0, error_count = 0;

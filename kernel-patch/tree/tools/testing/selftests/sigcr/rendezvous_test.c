@@ -23,23 +23,68 @@ FIXTURE_VARIANT(sibling)
 	bool goes_on;
 };
 
-#define SIBLING(name, number, restarts)					\
-	FIXTURE_VARIANT_ADD(sibling, name)				\
-	{								\
-		.wait = wait_##name,					\
-		.nr = number,						\
-		.goes_on = restarts,					\
-	}
+FIXTURE_VARIANT_ADD(sibling, spinning)
+{
+	.wait = wait_spinning,
+	.nr = -1,
+	.goes_on = true,
+};
 
-SIBLING(spinning, -1, true);
-SIBLING(in_nanosleep, SYS_nanosleep, true);
-SIBLING(in_read, SYS_read, true);
-SIBLING(in_futex, SYS_futex, true);
-SIBLING(in_pause, SYS_pause, true);
-SIBLING(in_ppoll, SYS_ppoll, true);
-SIBLING(in_sigsuspend, SYS_rt_sigsuspend, true);
-SIBLING(in_sigtimedwait, SYS_rt_sigtimedwait, false);
-SIBLING(in_epoll, SYS_epoll_wait, false);
+FIXTURE_VARIANT_ADD(sibling, in_nanosleep)
+{
+	.wait = wait_in_nanosleep,
+	.nr = SYS_nanosleep,
+	.goes_on = true,
+};
+
+FIXTURE_VARIANT_ADD(sibling, in_read)
+{
+	.wait = wait_in_read,
+	.nr = SYS_read,
+	.goes_on = true,
+};
+
+FIXTURE_VARIANT_ADD(sibling, in_futex)
+{
+	.wait = wait_in_futex,
+	.nr = SYS_futex,
+	.goes_on = true,
+};
+
+FIXTURE_VARIANT_ADD(sibling, in_pause)
+{
+	.wait = wait_in_pause,
+	.nr = SYS_pause,
+	.goes_on = true,
+};
+
+FIXTURE_VARIANT_ADD(sibling, in_ppoll)
+{
+	.wait = wait_in_ppoll,
+	.nr = SYS_ppoll,
+	.goes_on = true,
+};
+
+FIXTURE_VARIANT_ADD(sibling, in_sigsuspend)
+{
+	.wait = wait_in_sigsuspend,
+	.nr = SYS_rt_sigsuspend,
+	.goes_on = true,
+};
+
+FIXTURE_VARIANT_ADD(sibling, in_sigtimedwait)
+{
+	.wait = wait_in_sigtimedwait,
+	.nr = SYS_rt_sigtimedwait,
+	.goes_on = false,
+};
+
+FIXTURE_VARIANT_ADD(sibling, in_epoll)
+{
+	.wait = wait_in_epoll,
+	.nr = SYS_epoll_wait,
+	.goes_on = false,
+};
 
 FIXTURE_SETUP(sibling)
 {

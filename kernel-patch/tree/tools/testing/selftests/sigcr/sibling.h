@@ -39,7 +39,7 @@ static int silent_pipe[2], silent_epoll;
 static __u32 futex_word;
 
 static inline void note_signal(int signo __maybe_unused, siginfo_t *info,
-			void *ucontext)
+			       void *ucontext)
 {
 	struct sibling *sibling = this_sibling;
 
@@ -54,10 +54,10 @@ static inline void note_signal(int signo __maybe_unused, siginfo_t *info,
 
 static inline long wait_spinning(void)
 {
-	volatile int i;
+	int i;
 
 	for (i = 0; i < 1000; i++)
-		;
+		asm volatile("");
 	return 0;
 }
 

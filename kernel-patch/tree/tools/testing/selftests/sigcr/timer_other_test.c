@@ -61,18 +61,19 @@ static void take_ticks(struct child *child)
 }
 
 static void set_timers_of_a_fresh_instance(struct __test_metadata *_metadata,
-					   FIXTURE_DATA(stopped) *self,
-					   const FIXTURE_VARIANT(stopped) *variant)
+					   struct _test_data_stopped *self,
+					   enum stop how)
 {
 	struct child *child = &self->child, other = {};
 	__s64 overrun;
 
 	ASSERT_TRUE(child_start(child, make_and_set_timers, NULL));
-	STOP_AND_TAKE(&self->record);
+	ASSERT_TRUE(child_stop(child, how));
+	ASSERT_STREQ("", record_read(&self->record, child->pidfd, 0));
 	overrun = record_timer(&self->record, 1)->overrun;
 	ASSERT_GE(overrun, 4);
 	ASSERT_TRUE(child_start(&other, make_timers, take_ticks));
-	ASSERT_TRUE(child_stop(&other, variant->how));
+	ASSERT_TRUE(child_stop(&other, how));
 	record_rename(&self->record, child->pid, other.pid);
 	ASSERT_EQ(0, record_restore(&self->record, other.pidfd,
 				    SIGRESTORE_DRY_RUN));
@@ -99,7 +100,7 @@ static void set_timers_of_a_fresh_instance(struct __test_metadata *_metadata,
 /* (35) */
 TEST_F(stopped, timers_of_a_fresh_instance_are_set_and_go_on)
 {
-	set_timers_of_a_fresh_instance(_metadata, self, variant);
+	set_timers_of_a_fresh_instance(_metadata, self, variant->how);
 }
 
 /* (35) */
@@ -108,7 +109,7 @@ TEST_F(stopped, alarms_of_a_fresh_instance_are_set_and_go_on)
 	if (!has_alarm_clocks())
 		SKIP(return, "no alarm clocks");
 	clocks = alarm_clocks;
-	set_timers_of_a_fresh_instance(_metadata, self, variant);
+	set_timers_of_a_fresh_instance(_metadata, self, variant->how);
 }
 
 /* (35) And back: what runs is set to rest, what is pending is taken away. */
