@@ -80,7 +80,10 @@ int sigcr_check(const void *record, size_t size, char *why, size_t why_size);
 /*
  * Takes the record of the target into new memory: *record, to be freed with
  * sigcr_free(). Returns its length. flags are those of sigckpt() but for
- * SIGCKPT_QUERY and the version bits, which give EINVAL.
+ * SIGCKPT_QUERY, which gives EINVAL. Without version bits the newest version is
+ * taken that this library reads, which is not always the kernel's newest one;
+ * EOPNOTSUPP if the version is one that the kernel does not write, or that this
+ * library does not read.
  */
 ssize_t sigcr_checkpoint_alloc(int pidfd, void **record, unsigned int flags);
 

@@ -15,7 +15,8 @@ use std::{
 };
 
 use crate::{
-    abi, checkpoint, status, syscall, CheckpointFlags, Errno, Parts, Snapshot, Status, Target,
+    abi, checkpoint_version, status, syscall, CheckpointFlags, Errno, Parts, Snapshot, Status,
+    Target, RECORD_VERSION,
 };
 
 /// sigckpt(2).
@@ -107,11 +108,17 @@ pub(crate) unsafe extern "C" fn sigcr_checkpoint_alloc(
     flags: c_uint,
 ) -> isize {
     let bytes = guarded(|| {
+        // CAST: What is shifted out of 32 bits leaves 8.
+        let version = match (flags >> abi::SIGCKPT_VERSION_SHIFT) as u8 {
+            0 => RECORD_VERSION,
+            version => version,
+        };
+        let flags = flags & !abi::SIGCKPT_VERSION_MASK;
         let flags = CheckpointFlags::from_bits(flags).ok_or(Errno::EINVAL)?;
         // SAFETY: By contract, nobody closes it while this function runs, and `target` ends before.
         let target = unsafe { target_of(pidfd) }?;
-        let snapshot = checkpoint(target, flags).map_err(|error| error.to_errno())?;
-        Ok(snapshot.into_bytes())
+        let snapshot = checkpoint_version(target, flags, version);
+        Ok(snapshot.map_err(|error| error.to_errno())?.into_bytes())
     });
     // SAFETY: By contract, `record` is null or a pointer can be written there.
     by_errno(bytes.and_then(|bytes| unsafe { hand_out(&bytes, record) }))

@@ -26,10 +26,12 @@ const FIRST_LEN: usize = 16 * 1024;
 /// How often a record that has grown meanwhile is asked for again.
 const ATTEMPT_COUNT: u32 = 16;
 
-/// The record version that is asked for: the one that this crate reads.
-const VERSION: u32 = abi::SIGCR_VERSION << abi::SIGCKPT_VERSION_SHIFT;
+/// The newest record version that this crate reads, and asks for where nobody says otherwise. Later
+/// kernels, whose newest one may be newer, write it as well.
+// CAST: The calls have 8 bits for it.
+pub const RECORD_VERSION: u8 = abi::SIGCR_VERSION as u8;
 
-/// Takes the record of `target`. The target does not notice.
+/// Takes the record of `target`, in version [`RECORD_VERSION`]. The target does not notice.
 ///
 /// # Errors
 ///
@@ -38,8 +40,26 @@ const VERSION: u32 = abi::SIGCR_VERSION << abi::SIGCKPT_VERSION_SHIFT;
 ///   `EPERM` (no ptrace access), `ESRCH` (gone) and `ENOSYS` (no such call, see [`crate::status`]).
 /// - [`Error::Refused`]: the kernel wrote a record that the decoder does not take.
 pub fn checkpoint(target: Target<'_>, flags: CheckpointFlags) -> Result<Snapshot, Error> {
+    checkpoint_version(target, flags, RECORD_VERSION)
+}
+
+/// Takes the record of `target` in a version that is asked for: an older one, for a kernel or a
+/// program that knows no newer one. 0 is the newest of the kernel.
+///
+/// # Errors
+///
+/// As [`checkpoint`], and besides:
+///
+/// - [`Error::Call`] with `EOPNOTSUPP`: the kernel does not write this version.
+/// - [`Error::Refused`] with [`Refusal::UnsupportedVersion`]: the kernel does, but this crate does
+///   not read it.
+pub fn checkpoint_version(
+    target: Target<'_>,
+    flags: CheckpointFlags,
+    version: u8,
+) -> Result<Snapshot, Error> {
     let pidfd = target.as_raw();
-    let flags = flags.bits() | VERSION;
+    let flags = with_version(flags, version);
     let bytes = take(
         |bytes| syscall::sigckpt(pidfd, bytes, flags),
         || syscall::sigckpt_len(pidfd, flags),
@@ -76,7 +96,12 @@ fn take(
 ///
 /// As [`checkpoint`].
 pub fn checkpoint_len(target: Target<'_>, flags: CheckpointFlags) -> Result<usize, Error> {
-    syscall::sigckpt_len(target.as_raw(), flags.bits() | VERSION).map_err(failed)
+    let flags = with_version(flags, RECORD_VERSION);
+    syscall::sigckpt_len(target.as_raw(), flags).map_err(failed)
+}
+
+fn with_version(flags: CheckpointFlags, version: u8) -> u32 {
+    flags.bits() | u32::from(version) << abi::SIGCKPT_VERSION_SHIFT
 }
 
 fn failed(errno: Errno) -> Error {

@@ -122,8 +122,8 @@ pub(crate) fn explain_checkpoint(errno: Errno) -> &'static str {
              namespace; use a flag the kernel knows, or call from a namespace that holds the process"
         }
         Errno::EOPNOTSUPP => {
-            "this kernel does not write records of that version or with that section; leave the \
-             flag out, or boot a newer kernel"
+            "this kernel does not write records of the version that was asked for; ask for an older \
+             one (sigcr::status tells the newest that it writes), or boot a newer kernel"
         }
         Errno::EOVERFLOW => {
             "the queue of the running target or its record is too long; stop the target, or let it \

@@ -83,7 +83,9 @@ mod target;
 mod timers;
 
 pub use action::{Action, ActionFlags, FrameAbi, Handler};
-pub use checkpoint::{checkpoint, checkpoint_len, CheckpointFlags};
+pub use checkpoint::{
+    checkpoint, checkpoint_len, checkpoint_version, CheckpointFlags, RECORD_VERSION,
+};
 pub use edit::{EditError, Parts};
 pub use error::Error;
 pub use model::{

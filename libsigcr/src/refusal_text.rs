@@ -114,8 +114,8 @@ impl fmt::Display for Refusal {
             ),
             Refusal::UnsupportedVersion { version } => write!(
                 f,
-                "version is {version} and this reader knows up to {}; use a newer one, or take the \
-                 record with an older version",
+                "version is {version} and this reader knows up to {}; use a newer reader, or take \
+                 the record anew and ask for version {0} then",
                 abi::SIGCR_VERSION
             ),
             Refusal::BadHeaderLen { header_len } => write!(

@@ -19,7 +19,8 @@ pub enum Status {
         /// The newest record version that the kernel writes.
         version: u32,
     },
-    /// The calls are there.
+    /// The calls are there. A kernel that also writes a newer version than this crate reads is good:
+    /// it writes the older ones, too, and [`crate::RECORD_VERSION`] is what this crate asks for.
     Available {
         /// The newest record version that the kernel writes.
         version: u32,
@@ -71,6 +72,12 @@ impl fmt::Display for Status {
                  newer kernel",
                 abi::SIGCR_VERSION
             ),
+            Status::Available { version } if *version > abi::SIGCR_VERSION => write!(
+                f,
+                "sigckpt(2) is there, with records of versions up to {version}, of which version {} \
+                 is used",
+                abi::SIGCR_VERSION
+            ),
             Status::Available { version } => {
                 write!(f, "sigckpt(2) is there, with records of version {version}")
             }
@@ -89,6 +96,19 @@ mod tests {
         assert_eq!(from_answer(Ok(0)), Status::TooOld { version: 0 });
         assert_eq!(from_answer(Ok(1)), Status::Available { version: 1 });
         assert_eq!(from_answer(Ok(2)), Status::Available { version: 2 });
+    }
+
+    #[test]
+    fn a_newer_kernel_is_good_and_the_version_that_is_used_is_told() {
+        let newer = Status::Available { version: 7 };
+        assert!(newer.is_available());
+        let words = newer.to_string();
+        assert!(
+            words.contains("versions up to 7") && words.contains("version 1 is used"),
+            "{words}"
+        );
+        let same = Status::Available { version: 1 }.to_string();
+        assert!(same.ends_with("records of version 1"), "{same}");
     }
 
     #[test]

@@ -19,6 +19,8 @@
 
 /* The calling process: PIDFD_SELF_THREAD_GROUP of <linux/fcntl.h>. */
 #define OWN_PROCESS (-10001)
+/* The flags that ask for a version of the record. */
+#define VERSION_OF(n) ((unsigned int)(n) << SIGCKPT_VERSION_SHIFT)
 
 static const char *dir;
 
@@ -218,6 +220,9 @@ static void a_kernel_without_the_calls_says_so(void)
 	errno = 0;
 	CHECK(sigcr_checkpoint_alloc(OWN_PROCESS, &taken, 0) == -1);
 	CHECK(errno == ENOSYS && taken == &version);
+	errno = 0;
+	CHECK(sigcr_checkpoint_alloc(OWN_PROCESS, &taken, VERSION_OF(1)) == -1);
+	CHECK(errno == ENOSYS && taken == &version);
 }
 
 static void a_kernel_with_the_calls_takes_the_own_process(void)
@@ -233,6 +238,12 @@ static void a_kernel_with_the_calls_takes_the_own_process(void)
 	CHECK(sigrestore(OWN_PROCESS, taken, (size_t)size,
 			 SIGRESTORE_DRY_RUN) == 0);
 	sigcr_free(taken);
+	size = sigcr_checkpoint_alloc(OWN_PROCESS, &taken, VERSION_OF(1));
+	CHECK(size > 0 && sigcr_check(taken, (size_t)size, NULL, 0) == 0);
+	sigcr_free(taken);
+	CHECK(sigcr_checkpoint_alloc(OWN_PROCESS, &taken, VERSION_OF(255)) ==
+	      -1);
+	CHECK(errno == EOPNOTSUPP);
 }
 
 static void wrong_arguments_are_refused_before_the_kernel_is_asked(void)
@@ -241,6 +252,10 @@ static void wrong_arguments_are_refused_before_the_kernel_is_asked(void)
 
 	errno = 0;
 	CHECK(sigcr_checkpoint_alloc(OWN_PROCESS, &taken, SIGCKPT_QUERY) == -1);
+	CHECK(errno == EINVAL);
+	errno = 0;
+	CHECK(sigcr_checkpoint_alloc(OWN_PROCESS, &taken,
+				     SIGCKPT_QUERY | VERSION_OF(1)) == -1);
 	CHECK(errno == EINVAL);
 	errno = 0;
 	CHECK(sigcr_checkpoint_alloc(-1, &taken, 0) == -1 && errno == EBADF);

@@ -59,6 +59,12 @@ pub(crate) struct CheckpointArgs {
     /// Do not stop the process: it must be stopped already
     #[arg(long)]
     pub(crate) no_stop: bool,
+    /// Take a record of this version [default: the newest one that this program reads]
+    ///
+    /// An older version is for a kernel or a program that knows no newer one. `sigcr probe` tells
+    /// the newest version of this kernel.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
+    pub(crate) record_version: Option<u8>,
 }
 
 #[derive(Args, Debug)]

@@ -2,12 +2,13 @@
 
 //! How the program ends: its exit codes, and the failures with their messages.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
 use sigcr::record::Refusal;
-use sigcr::{Errno, Error, Status};
+use sigcr::{Errno, Error, Status, RECORD_VERSION};
 
 use crate::cli::Pid;
 
@@ -137,17 +138,32 @@ fn exit_of_errno(call: &str, errno: Errno) -> Exit {
 }
 
 /// The options of this program that are the remedy, where there are any.
-fn hint(error: &Error) -> Option<&'static str> {
-    let (call, errno) = match error {
-        Error::Call { call, errno, .. } => (*call, *errno),
-        Error::Open { errno, .. } => (OPEN, *errno),
-        Error::Refused(refusal) => return hint_of_refusal(refusal),
-        _ => return None,
-    };
+fn hint(error: &Error) -> Option<Cow<'static, str>> {
+    match error {
+        Error::Call { call, errno, .. } => hint_of_errno(call, *errno).map(Cow::from),
+        Error::Open { errno, .. } => hint_of_errno(OPEN, *errno).map(Cow::from),
+        Error::Refused(Refusal::UnsupportedVersion { .. })
+        | Error::RefusedFile {
+            refusal: Refusal::UnsupportedVersion { .. },
+            ..
+        } => Some(Cow::from(format!(
+            "`sigcr checkpoint --record-version {RECORD_VERSION}` takes a record that this program \
+             can read, also on a newer kernel"
+        ))),
+        Error::Refused(refusal) => hint_of_refusal(refusal).map(Cow::from),
+        _ => None,
+    }
+}
+
+fn hint_of_errno(call: &str, errno: Errno) -> Option<&'static str> {
     match (call, errno) {
         ("sigckpt", Errno::EBUSY) => {
             Some("leave out --no-stop to have it stopped, or take it while it runs with --live")
         }
+        ("sigckpt", Errno::EOPNOTSUPP) => Some(
+            "`sigcr probe` tells the newest version; ask for that or an older one with \
+             --record-version",
+        ),
         ("sigckpt", Errno::EOVERFLOW) => Some("leave out --live to have the process stopped"),
         ("sigrestore", Errno::EBUSY) => Some(
             "leave out --no-stop to have it stopped; if it shares its actions with another process, \
@@ -275,6 +291,30 @@ mod tests {
         assert!(words.contains("--without timers"), "{words}");
         let words = open(Errno::EINVAL).to_string();
         assert!(words.contains("--thread"), "{words}");
+    }
+
+    #[test]
+    fn a_version_that_is_not_known_is_told_with_the_option_that_helps() {
+        let refusal = Refusal::UnsupportedVersion { version: 7 };
+        let taken = Failure::OfTarget(Pid(4711), Error::Refused(refusal));
+        let of_file = Failure::Library(Error::RefusedFile {
+            path: "record".into(),
+            refusal,
+            words: refusal.to_string(),
+        });
+        for failure in [taken, of_file] {
+            assert_eq!(failure.exit(), Exit::Refused);
+            let words = failure.to_string();
+            assert!(words.contains("version is 7"), "{words}");
+            assert!(words.contains("--record-version 1`"), "{words}");
+        }
+        let too_new = call("sigckpt", Errno::EOPNOTSUPP);
+        assert_eq!(too_new.exit(), Exit::Missing);
+        let words = too_new.to_string();
+        assert!(
+            words.contains("--record-version") && words.contains("sigcr probe"),
+            "{words}"
+        );
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use sigcr::{CheckpointFlags, Error, Snapshot};
+use sigcr::{CheckpointFlags, Error, Snapshot, RECORD_VERSION};
 
 use crate::cli::Pid;
 use crate::exit::Failure;
@@ -29,7 +29,7 @@ impl Source {
             Source::Process(pid) => {
                 let target = Target::open(*pid, false)?;
                 require_calls()?;
-                target.checkpoint(CheckpointFlags::LIVE | more)
+                target.checkpoint(CheckpointFlags::LIVE | more, RECORD_VERSION)
             }
         }
     }

@@ -34,9 +34,13 @@ impl Target {
         })
     }
 
-    /// Takes its record.
-    pub(crate) fn checkpoint(&self, flags: CheckpointFlags) -> Result<Snapshot, Failure> {
-        sigcr::checkpoint(sigcr::Target::from(&self.pidfd), flags)
+    /// Takes its record, in that version.
+    pub(crate) fn checkpoint(
+        &self,
+        flags: CheckpointFlags,
+        version: u8,
+    ) -> Result<Snapshot, Failure> {
+        sigcr::checkpoint_version(sigcr::Target::from(&self.pidfd), flags, version)
             .map_err(|error| Failure::OfTarget(self.pid, error))
     }
 

@@ -18,15 +18,19 @@ pub(super) const CASES: &[Case] = crate::cases![
     a_buffer_that_is_too_small_is_refused_and_not_written_to,
     the_kernel_itself_refuses_what_is_not_a_record,
     status_and_check_answer_with_a_number_and_in_words,
+    a_record_in_new_memory_is_of_the_version_that_is_asked_for,
 ];
 
 extern "C" {
     fn sigckpt(pidfd: c_int, record: *mut c_void, size: usize, flags: c_uint) -> c_long;
     fn sigrestore(pidfd: c_int, record: *const c_void, size: usize, flags: c_uint) -> c_long;
+    fn sigcr_checkpoint_alloc(pidfd: c_int, record: *mut *mut c_void, flags: c_uint) -> isize;
+    fn sigcr_free(record: *mut c_void);
     fn sigcr_status(version: *mut c_uint) -> c_int;
     fn sigcr_check(record: *const c_void, size: usize, why: *mut c_char, why_size: usize) -> c_int;
 }
 
+/// sigckpt(2) as it is, into a buffer; returns the length.
 fn checkpoint_c(pidfd: c_int, buffer: &mut [u8], flags: u32) -> Result<usize, Errno> {
     // SAFETY: the buffer has room for as many bytes as the call is told.
     let ret = unsafe { sigckpt(pidfd, buffer.as_mut_ptr().cast(), buffer.len(), flags) };
@@ -129,6 +133,32 @@ fn status_and_check_answer_with_a_number_and_in_words() -> anyhow::Result<()> {
         answer == Err(Errno::EBADMSG) && why.contains("checksum"),
         "{answer:?}: {why:?}"
     );
+    Ok(())
+}
+
+fn a_record_in_new_memory_is_of_the_version_that_is_asked_for() -> anyhow::Result<()> {
+    let subject = Subject::stopped(&busy_plan())?;
+    let pidfd = subject.pidfd()?;
+    let take_c = |version: u32| {
+        let mut record = std::ptr::null_mut();
+        // SAFETY: the address of the record is written to a local variable.
+        let ret = unsafe { sigcr_checkpoint_alloc(pidfd.as_raw_fd(), &mut record, version << 24) };
+        Errno::result(ret).map(|len| {
+            // SAFETY: the record has as many bytes as was returned.
+            let bytes = unsafe { std::slice::from_raw_parts(record.cast::<u8>(), len as usize) };
+            let bytes = bytes.to_vec();
+            // SAFETY: it was made by the call above, and is not used any more.
+            unsafe { sigcr_free(record) };
+            bytes
+        })
+    };
+    let record = take(&subject)?;
+    for version in [0, 1] {
+        let bytes = take_c(version)?;
+        ensure!(record.as_bytes() == bytes, "{version}: another record");
+    }
+    let newer = take_c(2);
+    ensure!(newer == Err(Errno::EOPNOTSUPP), "{newer:?}");
     Ok(())
 }
 

@@ -33,6 +33,7 @@ pub(super) const CASES: &[Case] = crate::cases![
     a_code_of_the_kernel_needs_a_capability,
     a_queue_that_no_process_could_have_is_refused_in_words,
     an_unknown_version_is_not_supported,
+    a_record_is_of_the_version_that_is_asked_for,
     a_long_queue_of_a_running_process_overflows_and_a_stopped_one_is_taken,
     a_signal_on_its_way_under_a_debugger_is_taken_and_busy_to_restore,
     a_shared_action_table_is_changed_with_consent_only,
@@ -194,6 +195,29 @@ fn an_unknown_version_is_not_supported() -> anyhow::Result<()> {
         refusal.to_errno() == Errno::EOPNOTSUPP && refusal.to_string().contains('9'),
         "{refusal}"
     );
+    Ok(())
+}
+
+fn a_record_is_of_the_version_that_is_asked_for() -> anyhow::Result<()> {
+    let subject = Subject::stopped(&busy_plan())?;
+    let pidfd = subject.pidfd()?;
+    let take_version = |version| {
+        sigcr::checkpoint_version(Target::from(&pidfd), CheckpointFlags::empty(), version)
+    };
+    let record = take(&subject)?;
+    for version in [0, 1, sigcr::RECORD_VERSION] {
+        ensure!(
+            take_version(version)? == record,
+            "{version}: another record"
+        );
+    }
+    for version in [2, 128, 255] {
+        refused(
+            take_version(version),
+            Errno::EOPNOTSUPP,
+            "ask for an older one",
+        )?;
+    }
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use sigcr::{CheckpointFlags, Snapshot};
+use sigcr::{CheckpointFlags, Snapshot, RECORD_VERSION};
 
 use crate::cli::CheckpointArgs;
 use crate::exit::{Exit, Failure};
@@ -36,14 +36,15 @@ fn take(args: &CheckpointArgs) -> Result<Snapshot, Failure> {
     let mut flags = CheckpointFlags::empty();
     flags.set(CheckpointFlags::LIVE, args.live);
     flags.set(CheckpointFlags::WAITERS, args.waiters);
+    let version = args.record_version.unwrap_or(RECORD_VERSION);
     if args.live {
-        return target.checkpoint(flags);
+        return target.checkpoint(flags, version);
     }
     let stopped = match args.no_stop {
         true => None,
         false => Some(target.stop()?),
     };
-    let snapshot = target.checkpoint(flags)?;
+    let snapshot = target.checkpoint(flags, version)?;
     drop(stopped);
     Ok(snapshot)
 }

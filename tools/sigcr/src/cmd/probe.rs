@@ -3,15 +3,16 @@
 //! `sigcr probe`: whether this kernel has the calls, and what this user may do with them.
 //!
 //! The JSON has these fields: `status` (`available`, `missing`, `denied` or `too-old`), `errno` (its
-//! name, or null), `record_version` (or null), `message` (with the remedy), `own_process` (whether a
-//! checkpoint of oneself works, or null), `capabilities` (each with whether it is there) and
-//! `yama_ptrace_scope` (or null).
+//! name, or null), `record_version` (the newest that the kernel writes, or null),
+//! `own_record_version` (the newest that this program reads), `message` (with the remedy),
+//! `own_process` (whether a checkpoint of oneself works, or null), `capabilities` (each with whether
+//! it is there) and `yama_ptrace_scope` (or null).
 
 use std::fs;
 use std::io::Write;
 
 use serde::Serialize;
-use sigcr::{CheckpointFlags, Errno, Status, Target};
+use sigcr::{CheckpointFlags, Errno, Status, Target, RECORD_VERSION};
 
 use crate::cli::ProbeArgs;
 use crate::exit::{exit_of_status, Exit, Failure};
@@ -22,6 +23,7 @@ struct Findings {
     status: &'static str,
     errno: Option<String>,
     record_version: Option<u32>,
+    own_record_version: u8,
     message: String,
     own_process: Option<bool>,
     capabilities: Capabilities,
@@ -64,6 +66,7 @@ fn find(status: Status) -> Findings {
         status: name,
         errno: errno.map(|errno| format!("{errno:?}")),
         record_version,
+        own_record_version: RECORD_VERSION,
         message: status.to_string(),
         own_process,
         capabilities: Capabilities::read(&read("/proc/self/status").unwrap_or_default()),
