@@ -44,6 +44,13 @@ use crate::{
 use aside::Aside;
 use capture::Capture;
 
+#[cfg(CONFIG_SIGCR_TEST_VERSION2)]
+use crate::version2::{
+    in_version,
+    newest_version,
+    room_len, //
+};
+
 /// How often a checkpoint begins anew because the target has grown or changed its leader.
 const ATTEMPT_COUNT_MAX: usize = 16;
 
@@ -94,25 +101,56 @@ pub(crate) fn checkpoint(
     if flags & !KNOWN != 0 {
         return Err(EINVAL);
     }
+    let newest = newest_version();
     if flags & abi::SIGCKPT_QUERY != 0 {
         return match flags {
-            abi::SIGCKPT_QUERY => Ok(abi::SIGCR_VERSION as usize),
+            abi::SIGCKPT_QUERY => Ok(newest as usize),
             _ => Err(EINVAL),
         };
     }
-    if !matches!(flags >> abi::SIGCKPT_VERSION_SHIFT, 0 | abi::SIGCR_VERSION) {
+    let version = match flags >> abi::SIGCKPT_VERSION_SHIFT {
+        0 => newest,
+        version => version,
+    };
+    if version > newest {
         return Err(EOPNOTSUPP);
     }
 
     let target = Target::from_pidfd(pidfd)?;
-    match take(&target, flags, out.len())? {
+    match take(&target, flags, room_len(out.len()))? {
         Taken::Record(record) => {
+            let record = in_version(record, version)?;
+            if measure {
+                return Ok(record.len());
+            }
+            if out.len() < record.len() {
+                return Err(ERANGE);
+            }
             out.write_slice(&record)?;
             Ok(record.len())
         }
         Taken::Measured(len) if measure => Ok(len),
         Taken::Measured(_) => Err(ERANGE),
     }
+}
+
+/// The newest version of the record.
+#[cfg(not(CONFIG_SIGCR_TEST_VERSION2))]
+fn newest_version() -> u32 {
+    abi::SIGCR_VERSION
+}
+
+/// Makes a record of `version` of one that was just encoded: there is one version only.
+#[cfg(not(CONFIG_SIGCR_TEST_VERSION2))]
+fn in_version(record: KVVec<u8>, _version: u32) -> Result<KVVec<u8>> {
+    Ok(record)
+}
+
+/// How long a record may be that is to be of some version in the end, where there is room for
+/// `room_len` bytes.
+#[cfg(not(CONFIG_SIGCR_TEST_VERSION2))]
+fn room_len(room_len: usize) -> usize {
+    room_len
 }
 
 /// What came of a checkpoint.

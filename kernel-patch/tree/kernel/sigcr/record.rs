@@ -14,6 +14,8 @@
 //! Takes no locks; may be used in any context.
 
 pub mod encode;
+#[cfg(any(test, CONFIG_SIGCR_KUNIT_TEST, CONFIG_SIGCR_TEST_VERSION2))]
+pub mod later;
 mod refusal;
 mod rules;
 mod sections;

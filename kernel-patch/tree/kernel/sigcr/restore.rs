@@ -46,6 +46,14 @@ use crate::{
 
 use plan::Plan;
 
+#[cfg(not(CONFIG_SIGCR_TEST_VERSION2))]
+use crate::record::check_header;
+#[cfg(CONFIG_SIGCR_TEST_VERSION2)]
+use crate::version2::{
+    check_header,
+    to_version_1, //
+};
+
 /// How often a restore begins anew because the target has changed its leader, or a timer fired.
 const ATTEMPT_COUNT_MAX: usize = 16;
 
@@ -153,10 +161,12 @@ fn copy_in(mut reader: UserSliceReader) -> Result<KVVec<u8>> {
     }
     reader.read_slice(&mut head)?;
     // Before memory is allocated for what only claims to be a record.
-    record::check_header(&head, len).map_err(error_of)?;
+    check_header(&head, len).map_err(error_of)?;
     let mut bytes = KVVec::with_capacity(len, GFP_KERNEL_ACCOUNT)?;
     bytes.extend_from_slice(&head, GFP_KERNEL_ACCOUNT)?;
     reader.read_all(&mut bytes, GFP_KERNEL_ACCOUNT)?;
+    #[cfg(CONFIG_SIGCR_TEST_VERSION2)]
+    to_version_1(&mut bytes).map_err(error_of)?;
     Ok(bytes)
 }
 

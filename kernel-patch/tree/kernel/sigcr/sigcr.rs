@@ -5,6 +5,7 @@
 //! - `record.rs`: the record, its decoder and its encoder, shared with user space.
 //! - `checkpoint.rs`: from a process to a record.
 //! - `restore.rs`: from a record to a process.
+//! - `version2.rs`: for tests, a kernel that knows more than this one.
 //!
 //! C header: [`include/linux/sigcr.h`](srctree/include/linux/sigcr.h). What the calls do and
 //! refuse is normative in `Documentation/userspace-api/sigcr.rst`.
@@ -12,6 +13,8 @@
 mod checkpoint;
 pub mod record;
 mod restore;
+#[cfg(CONFIG_SIGCR_TEST_VERSION2)]
+mod version2;
 
 use kernel::{
     ffi::{

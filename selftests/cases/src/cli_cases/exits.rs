@@ -28,7 +28,7 @@ pub(super) const CASES: &[Case] = crate::cases![
 ];
 
 /// Fails unless the tool ended with the code and all words stand in what it wrote.
-fn ended(ran: &Ran, code: i32, words: &[&str]) -> anyhow::Result<()> {
+pub(super) fn ended(ran: &Ran, code: i32, words: &[&str]) -> anyhow::Result<()> {
     ensure!(ran.code == code, "the code is not {code}: {ran:?}");
     let text = format!("{}{}", ran.stdout, ran.stderr);
     for word in words {

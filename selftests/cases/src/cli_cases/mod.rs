@@ -5,6 +5,7 @@
 mod exits;
 mod interrupts;
 mod verbs;
+mod versions;
 
 use std::path::PathBuf;
 
@@ -14,7 +15,13 @@ use crate::tap::Case;
 
 /// All of them.
 pub fn all() -> Vec<Case> {
-    [verbs::CASES, exits::CASES, interrupts::CASES].concat()
+    [
+        verbs::CASES,
+        exits::CASES,
+        interrupts::CASES,
+        versions::CASES,
+    ]
+    .concat()
 }
 
 /// A folder for the files of one case; removed with all that is in it.

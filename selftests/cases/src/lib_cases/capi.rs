@@ -31,7 +31,7 @@ extern "C" {
 }
 
 /// sigckpt(2) as it is, into a buffer; returns the length.
-fn checkpoint_c(pidfd: c_int, buffer: &mut [u8], flags: u32) -> Result<usize, Errno> {
+pub(crate) fn checkpoint_c(pidfd: c_int, buffer: &mut [u8], flags: u32) -> Result<usize, Errno> {
     // SAFETY: the buffer has room for as many bytes as the call is told.
     let ret = unsafe { sigckpt(pidfd, buffer.as_mut_ptr().cast(), buffer.len(), flags) };
     Errno::result(ret).map(|len| len as usize)

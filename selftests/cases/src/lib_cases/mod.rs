@@ -17,6 +17,8 @@ use crate::subject::{Plan, Sent, Subject, ThreadPlan};
 use crate::sys::{bit, RawAction};
 use crate::tap::Case;
 
+pub(crate) use capi::checkpoint_c;
+
 /// All of them.
 pub fn all() -> Vec<Case> {
     [

@@ -8,6 +8,7 @@
 mod content;
 mod encode;
 mod header;
+mod later;
 mod sections;
 mod timers;
 

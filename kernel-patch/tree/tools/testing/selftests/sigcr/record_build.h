@@ -25,7 +25,7 @@ static inline void record_copy(struct record *to, const struct record *from)
 static inline void record_rename(struct record *record, int from, int to)
 {
 	struct sigcr_header *header = (struct sigcr_header *)record->bytes;
-	size_t off = sizeof(*header);
+	size_t off = header->header_len;
 
 	if (header->tgid == from)
 		header->tgid = to;
