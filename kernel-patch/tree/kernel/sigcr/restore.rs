@@ -11,6 +11,7 @@
 //! Signals are put into the queues as they are, not sent: sending would drop ignored signals, let
 //! `SIGCONT` and stop signals undo each other, and wake or kill the target.
 
+mod actions;
 mod plan;
 mod queues;
 mod timers;
@@ -37,7 +38,6 @@ use kernel::{
 use crate::{
     abi,
     record::{
-        self,
         Record,
         Refusal,
         RefusalClass, //

@@ -8,14 +8,12 @@ use kernel::{
         self,
         Altstack,
         ExecUpdateGuard,
-        FrameAbi,
         Itimer,
         Itimers,
         QueueOf,
         QueueRef,
         Rendezvous,
         Scope,
-        SigAction,
         SighandGuard,
         Signalfd,
         TaskKey,
@@ -37,6 +35,7 @@ use crate::{
 };
 
 use super::{
+    actions::NewActions,
     queues::{
         is_over_limit,
         Charges,
@@ -49,10 +48,7 @@ use super::{
 pub(crate) struct Plan {
     scope: Scope,
     own_process: bool,
-    /// The actions that are not to be the default, by ascending signo.
-    actions: Option<KVec<(u32, SigAction)>>,
-    /// Sigset of those that were found to change.
-    changed: u64,
+    actions: Option<NewActions>,
     shared_pending: Option<NewQueue>,
     itimers: Option<Itimers>,
     real_itimer_was_running: bool,
@@ -74,14 +70,6 @@ struct ThreadPlan {
     pending: Option<NewQueue>,
 }
 
-const DEFAULT_ACTION: SigAction = SigAction {
-    handler: 0,
-    flags: 0,
-    restorer: 0,
-    mask: 0,
-    abi: FrameAbi::Native,
-};
-
 impl Plan {
     /// Makes the plan: finds the threads and allocates the signals. Nobody is charged yet.
     ///
@@ -99,7 +87,6 @@ impl Plan {
             scope,
             own_process: signal::is_own_process(task),
             actions: None,
-            changed: 0,
             shared_pending: None,
             itimers: record.itimers().map(|itimers| itimers_of(&itimers)),
             real_itimer_was_running: false,
@@ -118,7 +105,7 @@ impl Plan {
         }
         // By task, so that one is found among many without searching them all under siglock.
         plan.threads.sort_unstable_by_key(ThreadPlan::key);
-        plan.actions = record.actions().map(set_actions).transpose()?;
+        plan.actions = record.actions().map(NewActions::new).transpose()?;
         if let Some(queue) = record.shared_pending() {
             let refused = plan.over_limit || plan.thread_missing;
             plan.shared_pending = Some(plan.charges.new_queue(&queue, task, refused)?);
@@ -266,8 +253,8 @@ impl Plan {
     }
 
     fn check_actions(&mut self, sighand: &SighandGuard<'_>, shared_consent: bool) -> Result {
-        self.changed = self.changed_actions(sighand);
-        if self.changed == 0 {
+        let changes = self.actions.as_mut().map(|new| new.compare(sighand));
+        if changes != Some(true) {
             return Ok(());
         }
         if sighand.is_shared() && !shared_consent {
@@ -282,30 +269,12 @@ impl Plan {
 
     /// Whether the actions would change, without consent, for another process as well. It may only
     /// seem to share them for a moment, while the target creates a thread or a thread ends.
-    pub(crate) fn needs_consent(&self, sighand: &SighandGuard<'_>) -> bool {
-        sighand.is_shared() && self.changed_actions(sighand) != 0
-    }
-
-    /// The sigset of the actions that would change.
-    fn changed_actions(&self, sighand: &SighandGuard<'_>) -> u64 {
-        let Some(actions) = &self.actions else {
-            return 0;
-        };
-        let mut same = 0;
-        let mut changed = 0;
-        for (signo, now) in sighand.actions_that_were_set() {
-            match action_of(actions, signo) == now {
-                true => same |= record::sigset_of(signo),
-                false => changed |= record::sigset_of(signo),
-            }
-        }
-        for (signo, action) in actions.iter() {
-            if *action != DEFAULT_ACTION {
-                changed |= record::sigset_of(*signo);
-            }
-        }
-        // Those two can never be anything but the default.
-        changed & !same & !record::UNBLOCKABLE
+    pub(crate) fn needs_consent(&mut self, sighand: &SighandGuard<'_>) -> bool {
+        sighand.is_shared()
+            && self
+                .actions
+                .as_mut()
+                .is_some_and(|new| new.compare(sighand))
     }
 
     /// Checks the threads that are named: each rule for all of them, then the next one, so that it
@@ -459,12 +428,7 @@ impl Plan {
         }
         // From here on nothing can fail.
         if let Some(actions) = &self.actions {
-            let mut changed = self.changed;
-            while changed != 0 {
-                let signo = changed.trailing_zeros().saturating_add(1);
-                sighand.set_action(signo, &action_of(actions, signo), exec);
-                changed &= changed.wrapping_sub(1);
-            }
+            actions.apply(sighand, exec);
         }
         if let Some(timers) = &mut self.timers {
             timers.apply(sighand);
@@ -570,39 +534,6 @@ fn itimers_of(itimers: &record::Itimers) -> Itimers {
         interval_ns: itimer.interval_ns,
     });
     Itimers { real, virt, prof }
-}
-
-/// The actions of a record.
-fn set_actions(actions: record::Actions<'_>) -> Result<KVec<(u32, SigAction)>> {
-    let mut set = KVec::with_capacity(actions.count(), GFP_KERNEL_ACCOUNT)?;
-    for action in actions.iter() {
-        let signo = action.signo;
-        let action = SigAction {
-            handler: action.handler as usize,
-            flags: action.flags as usize,
-            restorer: action.restorer as usize,
-            mask: action.mask,
-            abi: match action.abi {
-                abi::SIGCR_ABI_IA32 => FrameAbi::Ia32,
-                abi::SIGCR_ABI_X32 => FrameAbi::X32,
-                _ => FrameAbi::Native,
-            },
-        };
-        if !action.abi.is_supported() {
-            return Err(EOPNOTSUPP);
-        }
-        set.push((signo, action), GFP_KERNEL_ACCOUNT)?;
-    }
-    Ok(set)
-}
-
-/// What the action on `signo` is to be.
-fn action_of(actions: &[(u32, SigAction)], signo: u32) -> SigAction {
-    actions
-        .binary_search_by_key(&signo, |(signo, _)| *signo)
-        .ok()
-        .and_then(|place| actions.get(place))
-        .map_or(DEFAULT_ACTION, |(_, action)| *action)
 }
 
 /// The threads whose state the record holds, not only their names.
