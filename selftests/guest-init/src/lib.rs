@@ -2,5 +2,6 @@
 
 //! What the host and PID 1 of the guest agree on: the job, the events, the reading of TAP.
 
+pub mod figure;
 pub mod protocol;
 pub mod tap;

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! What the bench finds out, one JSON line each: written by the guest, read by the host.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// What something costs with a target of some size.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Figure {
+    /// What was done.
+    pub what: What,
+    /// By which means.
+    pub via: Via,
+    /// To which target.
+    #[serde(default, skip_serializing_if = "Case::is_stopped")]
+    pub case: Case,
+    /// Signals that are queued to the target.
+    pub pending: u32,
+    /// Threads that it has.
+    pub threads: u32,
+    /// Actions that are not the default.
+    pub actions: u32,
+    /// What it cost: the median of all repetitions.
+    pub instructions: u64,
+    /// The cheapest repetition.
+    pub instructions_min: u64,
+    /// The dearest repetition.
+    pub instructions_max: u64,
+    /// Repetitions, after those that warmed the caches.
+    pub repetitions: u32,
+    /// Length of the record, or of what else was read.
+    pub bytes: u64,
+}
+
+/// What is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum What {
+    /// The whole signal state is read.
+    Sigckpt,
+    /// The whole signal state is set.
+    Sigrestore,
+    /// The queues are read from a process that is stopped and traced already.
+    Peeksiginfo,
+    /// `/proc/PID/status` is read, of every thread.
+    Procstatus,
+    /// getppid(2): the smallest system call.
+    Getppid,
+    /// pread(2) of as many bytes as the record has, from the page cache.
+    Pread,
+    /// CRIU's dump.
+    Criu,
+}
+
+/// The means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Via {
+    /// The system call alone.
+    Raw,
+    /// The library's function: the call, memory for it, and the decoder.
+    Libsigcr,
+    /// The calls that there are without sigcr.
+    Ptrace,
+    /// What no implementation can be below.
+    Floor,
+    /// Others that do a part of it.
+    Peer,
+}
+
+/// The state of the target.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Case {
+    /// Another process, stopped; what is restored into it finds empty queues.
+    #[default]
+    Stopped,
+    /// Another process that sleeps and is not stopped.
+    Live,
+    /// The calling process.
+    Own,
+    /// Another process, stopped, which has in its queues what is restored into it.
+    Again,
+}
+
+impl Case {
+    fn is_stopped(&self) -> bool {
+        *self == Self::Stopped
+    }
+}
+
+impl fmt::Display for Figure {
+    /// Names the figure, without its value.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{:?} via {:?} ({:?}, {} pending, {} threads, {} actions)",
+            self.what, self.via, self.case, self.pending, self.threads, self.actions
+        )
+    }
+}
