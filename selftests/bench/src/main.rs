@@ -3,12 +3,17 @@
 //! Counts in the guest what the calls cost and what they are compared with; one JSON line each.
 
 mod clock;
+mod effect;
+mod hold;
 mod ptrace;
 mod raw;
 mod run;
+mod sampler;
 mod size;
 
+use anyhow::Context;
 use clap::Parser;
+use guest_init::figure::Line;
 
 use crate::run::Limits;
 
@@ -26,12 +31,21 @@ struct Args {
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     clock::check()?;
+    let version = std::fs::read_to_string("/proc/version").context("/proc/version")?;
+    tell(&Line::Kernel(version.trim().to_owned()))?;
     let limits = Limits {
         peek_pending_max: args.peek_pending_max,
+        with_holds: !args.short,
     };
+    effect::all()?;
     let sizes = if args.short { size::SHORT } else { size::FULL };
     for &size in sizes {
-        run::all_at(size, limits)?;
+        run::all_at(size, limits).with_context(|| format!("{size:?}"))?;
     }
+    Ok(())
+}
+
+fn tell(line: &Line) -> anyhow::Result<()> {
+    println!("{}", serde_json::to_string(line)?);
     Ok(())
 }

@@ -7,22 +7,26 @@ use std::io::{Read, Write};
 use std::os::fd::{AsFd, AsRawFd};
 
 use anyhow::{ensure, Context};
-use cases::subject::Subject;
-use cases::sys::set_sigpending_limit;
-use guest_init::figure::{Case, Figure, Via, What};
+use cases::subject::{Sent, Subject};
+use cases::sys;
+use guest_init::figure::{Case, Figure, Line, Via, What};
 use nix::sys::memfd::{memfd_create, MFdFlags};
-use nix::unistd::Pid;
+use nix::sys::wait::{waitpid, WaitStatus};
+use nix::unistd::{fork, ForkResult, Pid};
 use sigcr::{CheckpointFlags, RestoreFlags, Snapshot};
 
 use crate::clock::{count, count_once, Count};
+use crate::hold::Stretch;
 use crate::size::Size;
-use crate::{ptrace, raw};
+use crate::{hold, ptrace, raw, tell};
 
 /// What is left out since it takes too long.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     /// The longest queue that `PTRACE_PEEKSIGINFO` is asked for: it takes quadratic time.
     pub(crate) peek_pending_max: u32,
+    /// Whether the stretches with interrupts off are measured.
+    pub(crate) with_holds: bool,
 }
 
 /// Room for the record of any size.
@@ -32,7 +36,7 @@ const SIGPENDING_LIMIT: u64 = 1 << 20;
 
 /// Measures all at one size.
 pub(crate) fn all_at(size: Size, limits: Limits) -> anyhow::Result<()> {
-    set_sigpending_limit(Pid::this(), SIGPENDING_LIMIT)?;
+    sys::set_sigpending_limit(Pid::this(), SIGPENDING_LIMIT)?;
     let plan = size.plan();
     let subject = Subject::start(&plan)?;
     subject.send(&plan)?;
@@ -42,7 +46,12 @@ pub(crate) fn all_at(size: Size, limits: Limits) -> anyhow::Result<()> {
     bench.subject.stop()?;
     let record_len = bench.calls()?;
     bench.library()?;
-    bench.floor(record_len)
+    bench.own()?;
+    bench.floor(record_len)?;
+    match limits.with_holds {
+        true => bench.holds(),
+        false => Ok(()),
+    }
 }
 
 struct Bench {
@@ -163,16 +172,96 @@ impl Bench {
         self.tell(What::Sigrestore, Via::Libsigcr, Case::Stopped, counted, len)
     }
 
+    /// The calls on the calling process: a child of this one, which has a state like the subject's.
+    fn own(&self) -> anyhow::Result<()> {
+        // A process cannot restore itself while threads of it run.
+        if self.size.threads > 1 {
+            return Ok(());
+        }
+        // SAFETY: this program has one thread.
+        match unsafe { fork() }? {
+            ForkResult::Child => {
+                let result = self.own_in_child();
+                if let Err(e) = &result {
+                    eprintln!("the process's own state: {e:#}");
+                }
+                std::process::exit(i32::from(result.is_err()));
+            }
+            ForkResult::Parent { child } => {
+                let status = waitpid(child, None)?;
+                ensure!(
+                    status == WaitStatus::Exited(child, 0),
+                    "measuring the process's own state ended with {status:?}"
+                );
+                Ok(())
+            }
+        }
+    }
+
+    fn own_in_child(&self) -> anyhow::Result<()> {
+        let plan = self.size.plan();
+        // Before there are handlers, since there is no code where they are.
+        sys::set_blocked(plan.threads[0].blocked)?;
+        for (signo, action) in &plan.actions {
+            sys::set_action(*signo, action)?;
+        }
+        for sent in &plan.shared {
+            let Sent::Queued(signo, code, value) = *sent else {
+                continue;
+            };
+            sys::queue_to_process(Pid::this(), &sys::siginfo(signo, code, value))?;
+        }
+        let mut record = vec![1; RECORD_LEN_MAX];
+        let len = raw::sigckpt(raw::OWN_PROCESS, &mut record, 0)?;
+        let checkpoint = count(
+            || Ok(()),
+            || raw::sigckpt(raw::OWN_PROCESS, &mut record, 0).map(drop),
+        )?;
+        record.truncate(len);
+        let empty = emptied(&Snapshot::from_bytes(record.clone())?)?;
+        let restore = count(
+            || raw::sigrestore(raw::OWN_PROCESS, empty.as_bytes()),
+            || raw::sigrestore(raw::OWN_PROCESS, &record),
+        )?;
+        self.tell(What::Sigckpt, Via::Raw, Case::Own, checkpoint, len as u64)?;
+        self.tell(What::Sigrestore, Via::Raw, Case::Own, restore, len as u64)
+    }
+
+    /// The longest stretches with interrupts off.
+    fn holds(&self) -> anyhow::Result<()> {
+        let pidfd = self.subject.pidfd()?;
+        let fd = pidfd.as_raw_fd();
+        let mut record = vec![1; RECORD_LEN_MAX];
+        let len = raw::sigckpt(fd, &mut record, 0)?;
+        let stretch = hold::longest(|| raw::sigckpt(fd, &mut record, 0).map(drop))?;
+        self.tell_hold(What::SigckptHold, stretch, len)?;
+        record.truncate(len);
+        let stretch = hold::longest(|| raw::sigrestore(fd, &record))?;
+        self.tell_hold(What::SigrestoreHold, stretch, len)
+    }
+
+    fn tell_hold(&self, what: What, stretch: Stretch, len: usize) -> anyhow::Result<()> {
+        let count = Count {
+            median: stretch.instructions,
+            min: stretch.instructions,
+            max: stretch.instructions,
+            repetitions: stretch.seen_count,
+        };
+        self.tell(what, Via::Raw, Case::Stopped, count, len as u64)
+    }
+
     /// What nothing that writes such a record to user space can be below.
     fn floor(&self, record_len: usize) -> anyhow::Result<()> {
-        let counted = count(
-            || Ok(()),
-            || {
-                raw::getppid();
-                Ok(())
-            },
-        )?;
-        self.tell(What::Getppid, Via::Floor, Case::Stopped, counted, 0)?;
+        if self.size == Size::IDLE {
+            let counted = count(
+                || Ok(()),
+                || {
+                    raw::getppid();
+                    Ok(())
+                },
+            )?;
+            self.tell(What::Getppid, Via::Floor, Case::Stopped, counted, 0)?;
+        }
         let mut bytes = vec![1; record_len];
         let mut file = File::from(memfd_create(c"record", MFdFlags::empty())?);
         file.write_all(&bytes)?;
@@ -207,8 +296,7 @@ impl Bench {
             repetitions: count.repetitions,
             bytes,
         };
-        println!("{}", serde_json::to_string(&figure)?);
-        Ok(())
+        tell(&Line::Figure(figure))
     }
 }
 

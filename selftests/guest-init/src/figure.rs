@@ -6,6 +6,18 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+/// A line of the guest's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Line {
+    /// What something costs.
+    Figure(Figure),
+    /// What the target saw of it.
+    Effect(Effect),
+    /// The kernel that was measured: its release and the compilers that it names.
+    Kernel(String),
+}
+
 /// What something costs with a target of some size.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Figure {
@@ -34,6 +46,26 @@ pub struct Figure {
     pub bytes: u64,
 }
 
+/// What a process, which sleeps in a system call, saw while something was done to it many times.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Effect {
+    /// What was done.
+    pub what: What,
+    /// By which means.
+    pub via: Via,
+    /// To a target in which state.
+    #[serde(default, skip_serializing_if = "Case::is_stopped")]
+    pub case: Case,
+    /// How often.
+    pub calls: u64,
+    /// Context switches of the target, of both kinds, by its own counters in the kernel.
+    pub switches: u64,
+    /// How often its system call was interrupted (`EINTR`), by its own count.
+    pub eintrs: u64,
+    /// How often its parent was told of a stop.
+    pub stops: u64,
+}
+
 /// What is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -52,6 +84,12 @@ pub enum What {
     Pread,
     /// CRIU's dump.
     Criu,
+    /// The longest stretch with interrupts off of a sigckpt.
+    #[serde(rename = "sigckpt-hold")]
+    SigckptHold,
+    /// The longest stretch with interrupts off of a sigrestore.
+    #[serde(rename = "sigrestore-hold")]
+    SigrestoreHold,
 }
 
 /// The means.

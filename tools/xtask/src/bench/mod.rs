@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! The bench: one boot that counts instructions, and what is made of its figures.
+
+pub(crate) mod baseline;
+pub(crate) mod goals;
+pub(crate) mod guest;
+pub(crate) mod plot;
+pub(crate) mod provenance;
+pub(crate) mod table;
+
+use anyhow::{bail, Result};
+use guest_init::figure::{Case, Effect, Figure, Line, Via, What};
+use serde::Serialize;
+
+use provenance::Provenance;
+
+/// All that one boot has found out.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Results {
+    /// What it was found out with.
+    pub(crate) provenance: Provenance,
+    /// What things cost.
+    pub(crate) figures: Vec<Figure>,
+    /// What the target saw.
+    pub(crate) effects: Vec<Effect>,
+}
+
+impl Results {
+    /// Takes what the guest wrote.
+    pub(crate) fn read(output: &str, mut provenance: Provenance) -> Result<Self> {
+        let mut results = Self::default();
+        for text in output.lines() {
+            match serde_json::from_str(text) {
+                Ok(Line::Figure(figure)) => results.figures.push(figure),
+                Ok(Line::Effect(effect)) => results.effects.push(effect),
+                Ok(Line::Kernel(release)) => provenance.kernel = release,
+                Err(_) => bail!("the guest wrote something that is no figure: {text}"),
+            }
+        }
+        if results.figures.is_empty() {
+            bail!("the guest wrote no figure");
+        }
+        results.provenance = provenance;
+        Ok(results)
+    }
+
+    /// The figure of a call to another, stopped process.
+    pub(crate) fn get(&self, what: What, via: Via, size: Size) -> Option<&Figure> {
+        self.figures.iter().find(|figure| {
+            (figure.what, figure.via, Size::of(figure)) == (what, via, size)
+                && (figure.case == Case::Stopped || via == Via::Ptrace || via == Via::Peer)
+        })
+    }
+
+    /// The figures as JSON, one object a line; the first line says what they were made with.
+    pub(crate) fn to_json_lines(&self) -> Result<String> {
+        fn line(text: &mut String, value: &impl Serialize) -> Result<()> {
+            *text += &serde_json::to_string(value)?;
+            text.push('\n');
+            Ok(())
+        }
+        let mut text = String::new();
+        line(&mut text, &self.provenance)?;
+        for figure in &self.figures {
+            line(&mut text, figure)?;
+        }
+        for effect in &self.effects {
+            line(&mut text, effect)?;
+        }
+        Ok(text)
+    }
+}
+
+/// How large the signal state of a target is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Size {
+    /// Queued signals.
+    pub(crate) pending: u32,
+    /// Threads.
+    pub(crate) threads: u32,
+    /// Actions that are not the default.
+    pub(crate) actions: u32,
+}
+
+impl Size {
+    /// The size of a figure's target.
+    pub(crate) fn of(figure: &Figure) -> Self {
+        Self {
+            pending: figure.pending,
+            threads: figure.threads,
+            actions: figure.actions,
+        }
+    }
+
+    /// A process with one thread and no actions.
+    pub(crate) fn pending(pending: u32) -> Self {
+        Self {
+            pending,
+            threads: 1,
+            actions: 0,
+        }
+    }
+
+    /// A process without signals and actions.
+    pub(crate) fn threads(threads: u32) -> Self {
+        Self {
+            pending: 0,
+            threads,
+            actions: 0,
+        }
+    }
+}

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! The table for people: a row for each size, a column for each way.
+
+use std::collections::BTreeSet;
+
+use guest_init::figure::{Case, Figure, Via, What};
+
+use super::{Results, Size};
+
+/// A column: its title, in two lines, and which figures are in it.
+type Column = (&'static str, &'static str, What, Via, Case);
+
+const COLUMNS: &[Column] = &[
+    ("pread", "floor", What::Pread, Via::Floor, Case::Stopped),
+    ("sigckpt", "raw", What::Sigckpt, Via::Raw, Case::Stopped),
+    ("", "libsigcr", What::Sigckpt, Via::Libsigcr, Case::Stopped),
+    ("", "own, raw", What::Sigckpt, Via::Raw, Case::Own),
+    ("", "ptrace", What::Sigckpt, Via::Ptrace, Case::Live),
+    ("PEEK-", "SIGINFO", What::Peeksiginfo, Via::Ptrace, Case::Live),
+    ("/proc", "status", What::Procstatus, Via::Peer, Case::Live),
+    ("sigrestore", "raw", What::Sigrestore, Via::Raw, Case::Stopped),
+    ("", "libsigcr", What::Sigrestore, Via::Libsigcr, Case::Stopped),
+    ("", "own, raw", What::Sigrestore, Via::Raw, Case::Own),
+    ("", "again, raw", What::Sigrestore, Via::Raw, Case::Again),
+    ("irqs off", "sigckpt", What::SigckptHold, Via::Raw, Case::Stopped),
+    ("", "sigrestore", What::SigrestoreHold, Via::Raw, Case::Stopped),
+];
+
+/// Lays out all figures.
+pub(crate) fn table(results: &Results) -> String {
+    let columns: Vec<&Column> = COLUMNS
+        .iter()
+        .filter(|column| results.figures.iter().any(|figure| is_in(column, figure)))
+        .collect();
+    let mut rows = vec![
+        heads(&["", "", "", "record"], columns.iter().map(|c| c.0)),
+        heads(&["pending", "threads", "actions", "bytes"], columns.iter().map(|c| c.1)),
+    ];
+    let sizes: BTreeSet<(u32, u32, u32)> = results
+        .figures
+        .iter()
+        .map(|f| (f.actions, f.threads, f.pending))
+        .collect();
+    for (actions, threads, pending) in sizes {
+        let size = Size {
+            pending,
+            threads,
+            actions,
+        };
+        let of_size: Vec<&Figure> = results
+            .figures
+            .iter()
+            .filter(|figure| Size::of(figure) == size)
+            .collect();
+        let bytes = of_size
+            .iter()
+            .find(|figure| figure.what == What::Sigckpt && figure.via == Via::Raw)
+            .map_or(String::new(), |figure| grouped(figure.bytes));
+        let mut row = vec![
+            grouped(pending.into()),
+            grouped(threads.into()),
+            grouped(actions.into()),
+            bytes,
+        ];
+        row.extend(columns.iter().map(|column| {
+            of_size
+                .iter()
+                .find(|figure| is_in(column, figure))
+                .map_or("-".to_owned(), |figure| grouped(figure.instructions))
+        }));
+        rows.push(row);
+    }
+    let mut text = laid_out(&rows);
+    let getppid = results.figures.iter().find(|f| f.what == What::Getppid);
+    if let Some(figure) = getppid {
+        text += &format!("getppid(2): {}\n", figure.instructions);
+    }
+    text
+}
+
+fn is_in(&(_, _, what, via, case): &&Column, figure: &Figure) -> bool {
+    (figure.what, figure.via, figure.case) == (what, via, case)
+}
+
+fn heads(of_size: &[&str], of_columns: impl Iterator<Item = &'static str>) -> Vec<String> {
+    of_size
+        .iter()
+        .copied()
+        .chain(of_columns)
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Right-aligned columns.
+fn laid_out(rows: &[Vec<String>]) -> String {
+    let width_of = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..rows[0].len()).map(width_of).collect();
+    let mut text = String::new();
+    for row in rows {
+        let cells: Vec<String> = row
+            .iter()
+            .zip(&widths)
+            .map(|(cell, &width)| format!("{cell:>width$}"))
+            .collect();
+        text += cells.join("  ").trim_end();
+        text.push('\n');
+    }
+    text
+}
+
+/// A number with a comma between its thousands.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
