@@ -4,8 +4,11 @@
 
 use std::arch::asm;
 use std::arch::x86_64::_rdtsc;
+use std::thread::sleep;
+use std::time::Duration;
 
-use anyhow::ensure;
+use anyhow::{bail, ensure};
+use nix::time::{clock_getres, clock_gettime, ClockId};
 
 /// What a repeated measurement came to.
 #[derive(Clone, Copy, Debug)]
@@ -79,6 +82,19 @@ pub(crate) fn now() -> u64 {
     unsafe { _rdtsc() }
 }
 
+/// Waits until the kernel has got to know its clocks, a second or two after it was booted: from then
+/// on its timers are exact.
+pub(crate) fn settle() -> anyhow::Result<()> {
+    for _ in 0..500 {
+        // The tick, before that.
+        if clock_getres(ClockId::CLOCK_MONOTONIC)?.tv_nsec() == 1 {
+            return Ok(());
+        }
+        sleep(Duration::from_millis(20));
+    }
+    bail!("the kernel has no high-resolution timers")
+}
+
 /// Makes sure that one instruction is one unit of the counter and one nanosecond of the clock.
 pub(crate) fn check() -> anyhow::Result<()> {
     // Two instructions a turn, and some for reading the clocks.
@@ -115,12 +131,7 @@ fn turn(count: u64) {
 }
 
 /// CLOCK_MONOTONIC in nanoseconds.
-pub(crate) fn monotonic_ns() -> u64 {
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    // SAFETY: the kernel writes one struct; the clock always exists.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut time) };
-    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+fn monotonic_ns() -> u64 {
+    // The clock always exists.
+    clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(0, |time| Duration::from(time).as_nanos() as u64)
 }

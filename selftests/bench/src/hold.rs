@@ -3,40 +3,42 @@
 //! The longest time that interrupts are off during a call, by how late a timer's interrupt is.
 //!
 //! The timer expires at even intervals. What it interrupts decides when the interrupt comes: at
-//! once where interrupts are on; where they are off, when they are on again. Where this happens
-//! often at the same instruction, that instruction ends a stretch without interrupts, and the
-//! latest interrupt there shows how long the stretch is, but for the part of it before the timer
+//! once where interrupts are on; where they are off, when they are on again. So the instruction at
+//! which interrupts are late, as a rule and not by chance, ends a stretch without interrupts, and
+//! the latest one there shows how long the stretch is, but for the part of it before the timer
 //! expired. With many repetitions that part becomes small.
 
 use std::collections::HashMap;
 
 use anyhow::{ensure, Context};
+use nix::time::{clock_getres, ClockId};
 
 use crate::clock::now;
 use crate::sampler::{Sample, Sampler};
 
-/// No divisor of anything, so that a call is hit at all places. The kernel's minimum is 10,000.
+/// Divides no length that a call could have, so that a call is hit at all places. The kernel's
+/// minimum is 10,000.
 const INTERVAL_NS: u64 = 10_007;
 /// An interrupt needs less than this for all that it does.
 const HANDLER_NS_MAX: u64 = 6_000;
 /// Intervals of doing nothing, to learn when interrupts come that nothing delays.
 const CALM_COUNT: u64 = 20;
-/// A delay that is not seen so often at one instruction has another reason: the kernel's own timers.
-const SEEN_COUNT_MIN: u32 = 4;
+/// The way from a program into the kernel is longer than that within the kernel, by less than this.
+const ENTRY_NS_MAX: u64 = 200;
+/// Fewer delayed interrupts say nothing of an instruction, unless they are delayed for long.
+const DELAYED_COUNT_MIN: usize = 4;
 /// Instructions of the calls that are to be sampled.
-const CALLS_LEN_MIN: u64 = 6_000_000;
+const CALLS_LEN_MIN: u64 = 30_000_000;
 /// Addresses of the kernel.
 const KERNEL: u64 = 1 << 63;
 
 /// A stretch without interrupts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stretch {
-    /// Address of the instruction behind it.
-    pub(crate) ip: u64,
-    /// Its length.
+    /// Its length in instructions.
     pub(crate) instructions: u64,
-    /// How often an interrupt was delayed by it.
-    pub(crate) seen_count: u32,
+    /// How many interrupts were delayed by it.
+    pub(crate) delayed_count: u32,
 }
 
 /// Calls `run` often enough, and returns the longest stretch.
@@ -47,55 +49,111 @@ pub(crate) fn longest(mut run: impl FnMut() -> anyhow::Result<()>) -> anyhow::Re
     let start = now();
     while now() < start + CALM_COUNT * INTERVAL_NS {}
     let start = now();
+    let mut pause = 1;
     while now() < start + CALLS_LEN_MIN {
+        // Calls of one length would meet the timer at the same few places.
+        pause = next_random(pause);
+        let until = now() + pause % INTERVAL_NS;
+        while now() < until {}
         run()?;
     }
     let samples = sampler.stop()?;
-    stretches(&samples)?
-        .into_iter()
-        .max_by_key(|stretch| stretch.instructions)
-        .context("no interrupt was delayed")
+    let lasted_ns =
+        samples.last().map_or(0, |s| s.time_ns) - samples.first().map_or(0, |s| s.time_ns);
+    // The kernel's own tick delays some more.
+    let tick_ns = clock_getres(ClockId::CLOCK_MONOTONIC_COARSE)?.tv_nsec() as u64;
+    let ticks_count = (lasted_ns / tick_ns + 1) as usize;
+    longest_of(&samples, ticks_count)?.context("no interrupt was delayed")
 }
 
-/// Finds the stretches in what the timer has seen.
-fn stretches(samples: &[Sample]) -> anyhow::Result<Vec<Stretch>> {
+/// The next number of Marsaglia's xorshift.
+fn next_random(mut number: u64) -> u64 {
+    number ^= number << 13;
+    number ^= number >> 7;
+    number ^= number << 17;
+    number
+}
+
+/// Finds the longest stretch in what the timer has seen.
+fn longest_of(samples: &[Sample], ticks_count: usize) -> anyhow::Result<Option<Stretch>> {
     let phase_ns = phase_ns(samples)?;
-    let mut longest: HashMap<u64, (u64, u32)> = HashMap::new();
+    let mut delays_ns: HashMap<u64, Vec<u64>> = HashMap::new();
     for pair in samples.windows(2) {
         let (before, sample) = (pair[0], pair[1]);
-        if sample.ip < KERNEL {
-            continue;
+        if sample.ip >= KERNEL {
+            let delay_ns = delay_ns(phase_ns, before.time_ns, sample.time_ns);
+            delays_ns.entry(sample.ip).or_default().push(delay_ns);
         }
-        let delay_ns = delay_ns(phase_ns, before.time_ns, sample.time_ns);
-        let (delay_ns_max, seen_count) = longest.entry(sample.ip).or_default();
-        *delay_ns_max = delay_ns.max(*delay_ns_max);
-        *seen_count += 1;
     }
-    Ok(longest
-        .into_iter()
-        .filter(|(_, (_, seen_count))| *seen_count >= SEEN_COUNT_MIN)
-        .map(|(ip, (instructions, seen_count))| Stretch {
-            ip,
-            instructions,
-            seen_count,
-        })
-        .collect())
+    let on_time_ns = on_time_ns(&delays_ns);
+    // As many of them as there are ticks in this time.
+    let ticks_share = |count: usize| (count * ticks_count).div_ceil(samples.len());
+    let stretches = delays_ns.into_values().filter_map(|delays_ns| {
+        let left_out_count = ticks_share(delays_ns.len());
+        stretch(delays_ns, on_time_ns, left_out_count)
+    });
+    Ok(stretches.max_by_key(|stretch| stretch.instructions))
 }
 
-/// When, in each interval, an interrupt comes that nothing delays: the median of the calm ones.
+/// The delay of interrupts that nothing delays within the kernel: their median.
+fn on_time_ns(delays_ns: &HashMap<u64, Vec<u64>>) -> u64 {
+    let mut on_time: Vec<u64> = delays_ns
+        .values()
+        .flatten()
+        .copied()
+        .filter(|delay_ns| *delay_ns <= 2 * ENTRY_NS_MAX)
+        .collect();
+    on_time.sort_unstable();
+    on_time
+        .get(on_time.len() / 2)
+        .copied()
+        .unwrap_or(ENTRY_NS_MAX)
+}
+
+/// The stretch that an instruction ends, if it ends one. The longest `left_out_count` delays are
+/// those that a tick has made longer.
+fn stretch(mut delays_ns: Vec<u64>, on_time_ns: u64, left_out_count: usize) -> Option<Stretch> {
+    let seen_count = delays_ns.len();
+    delays_ns.retain(|delay_ns| *delay_ns > 2 * ENTRY_NS_MAX);
+    delays_ns.sort_unstable();
+    let count = delays_ns.len();
+    let longest_ns = *delays_ns.last()?;
+    // Where interrupts are on, only chance delays some of them, and not for long.
+    let is_the_rule = count >= DELAYED_COUNT_MIN && 2 * count >= seen_count;
+    if !is_the_rule && longest_ns < 5 * INTERVAL_NS {
+        return None;
+    }
+    // There are few only of a stretch of many intervals, for which a tick makes no difference.
+    let index = match count >= 10 * left_out_count {
+        true => count - 1 - left_out_count,
+        false => count - 1,
+    };
+    Some(Stretch {
+        instructions: delays_ns[index] - on_time_ns,
+        delayed_count: count as u32,
+    })
+}
+
+/// When, in each interval, interrupts come that nothing delays, or a little before.
 fn phase_ns(samples: &[Sample]) -> anyhow::Result<u64> {
-    let mut phases: Vec<u64> = samples
+    let calm: Vec<u64> = samples
         .iter()
         .take_while(|sample| sample.ip < KERNEL)
         .map(|sample| sample.time_ns % INTERVAL_NS)
         .collect();
-    ensure!(phases.len() >= 5, "the timer does not run");
-    phases.sort_unstable();
-    let phase_ns = phases[phases.len() / 2];
-    Ok(phase_ns)
+    ensure!(calm.len() as u64 > CALM_COUNT / 2, "the timer does not run");
+    // Those around the end of an interval must not be torn apart.
+    let about = calm[0];
+    let mut offsets: Vec<u64> = calm
+        .iter()
+        .map(|at| (at + INTERVAL_NS / 2 + INTERVAL_NS - about) % INTERVAL_NS)
+        .collect();
+    offsets.sort_unstable();
+    let middle = offsets[offsets.len() / 2] + about + INTERVAL_NS - INTERVAL_NS / 2;
+    Ok((middle + INTERVAL_NS - ENTRY_NS_MAX) % INTERVAL_NS)
 }
 
-/// How late an interrupt is.
+/// How much later than `phase_ns` in its interval an interrupt is.
 fn delay_ns(phase_ns: u64, before_ns: u64, time_ns: u64) -> u64 {
     // When its handler ends the timer is set to the next time that is not over yet. That it ends
     // late is assumed, so a delay may be taken for one that is an interval shorter, not longer.
@@ -105,5 +163,68 @@ fn delay_ns(phase_ns: u64, before_ns: u64, time_ns: u64) -> u64 {
         Some(delay_ns) => delay_ns,
         // It was due one interval earlier.
         None => (time_ns + INTERVAL_NS).saturating_sub(due_ns),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a timer sees of a program that is calm first, then in the kernel, where each of
+    /// `holds` is a stretch without interrupts: its begin and its length.
+    fn samples(phase_ns: u64, holds: &[(u64, u64)]) -> Vec<Sample> {
+        const START_NS: u64 = 1_000 * INTERVAL_NS;
+        const HANDLER_NS: u64 = 3_000;
+        let end_ns = holds.last().map_or(START_NS, |(at_ns, len)| at_ns + len);
+        let calm_end_ns = START_NS + CALM_COUNT * INTERVAL_NS;
+        let mut samples = Vec::new();
+        let mut due_ns = START_NS + phase_ns;
+        while due_ns < end_ns {
+            let hold = holds
+                .iter()
+                .find(|(at_ns, len)| (*at_ns..at_ns + len).contains(&due_ns));
+            let (ip, time_ns) = match hold {
+                _ if due_ns < calm_end_ns => (0x1000, due_ns),
+                // Interrupts within the kernel have the shorter way.
+                None => (KERNEL + due_ns, due_ns - 70),
+                Some((at_ns, len)) => (KERNEL + 1, at_ns + len - 70),
+            };
+            samples.push(Sample { ip, time_ns });
+            due_ns += (time_ns + HANDLER_NS - due_ns).div_ceil(INTERVAL_NS) * INTERVAL_NS;
+        }
+        samples
+    }
+
+    fn found(phase_ns: u64, len: u64) -> Stretch {
+        let first_ns = 1_100 * INTERVAL_NS;
+        let holds: Vec<_> = (0..400)
+            .map(|index| (first_ns + index * (len + 7_919), len))
+            .collect();
+        longest_of(&samples(phase_ns, &holds), 1).unwrap().unwrap()
+    }
+
+    #[test]
+    fn the_length_of_a_stretch_is_found_within_5_percent() {
+        // At the ends of an interval a phase may be torn apart.
+        for phase_ns in [0, 3, 5_000, INTERVAL_NS - 4] {
+            for len in [2_000, 9_000, 25_000, 107_000, 2_400_000] {
+                let found = found(phase_ns, len).instructions;
+                assert!(
+                    (len - len / 20..=len + 400).contains(&found),
+                    "{found} instead of {len}, phase {phase_ns}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_kernel_that_never_delays_has_no_stretch() {
+        let calm = samples(77, &[(2_000 * INTERVAL_NS, 0)]);
+        assert_eq!(longest_of(&calm, 1).unwrap(), None);
+    }
+
+    #[test]
+    fn a_timer_that_does_not_run_is_no_proof() {
+        assert!(longest_of(&[], 1).is_err());
     }
 }

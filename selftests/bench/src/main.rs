@@ -16,6 +16,7 @@ use clap::Parser;
 use guest_init::figure::Line;
 
 use crate::run::Limits;
+use crate::size::Size;
 
 /// Counts instructions; the guest has to be booted with one processor and -icount shift=0,sleep=off.
 #[derive(Parser)]
@@ -23,6 +24,9 @@ struct Args {
     /// Only the sizes that take less than a minute
     #[arg(long)]
     short: bool,
+    /// Only targets of this size; may be given several times
+    #[arg(long, value_name = "PENDING,THREADS,ACTIONS", value_parser = Size::parse)]
+    size: Vec<Size>,
     /// The longest queue that PTRACE_PEEKSIGINFO is asked for; it takes quadratic time
     #[arg(long, default_value_t = 10_000)]
     peek_pending_max: u32,
@@ -30,6 +34,7 @@ struct Args {
 
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
+    clock::settle()?;
     clock::check()?;
     let version = std::fs::read_to_string("/proc/version").context("/proc/version")?;
     tell(&Line::Kernel(version.trim().to_owned()))?;
@@ -37,8 +42,14 @@ fn main() -> anyhow::Result<()> {
         peek_pending_max: args.peek_pending_max,
         with_holds: !args.short,
     };
-    effect::all()?;
-    let sizes = if args.short { size::SHORT } else { size::FULL };
+    let sizes = match &args.size[..] {
+        [] if args.short => size::SHORT,
+        [] => size::FULL,
+        some => some,
+    };
+    if args.size.is_empty() {
+        effect::all()?;
+    }
     for &size in sizes {
         run::all_at(size, limits).with_context(|| format!("{size:?}"))?;
     }

@@ -236,7 +236,11 @@ impl Bench {
         let stretch = hold::longest(|| raw::sigckpt(fd, &mut record, 0).map(drop))?;
         self.tell_hold(What::SigckptHold, stretch, len)?;
         record.truncate(len);
-        let stretch = hold::longest(|| raw::sigrestore(fd, &record))?;
+        let empty = emptied(&Snapshot::from_bytes(record.clone())?)?;
+        let stretch = hold::longest(|| {
+            raw::sigrestore(fd, empty.as_bytes())?;
+            raw::sigrestore(fd, &record)
+        })?;
         self.tell_hold(What::SigrestoreHold, stretch, len)
     }
 
@@ -245,7 +249,7 @@ impl Bench {
             median: stretch.instructions,
             min: stretch.instructions,
             max: stretch.instructions,
-            repetitions: stretch.seen_count,
+            repetitions: stretch.delayed_count,
         };
         self.tell(what, Via::Raw, Case::Stopped, count, len as u64)
     }

@@ -29,7 +29,7 @@ pub(crate) struct Sample {
     pub(crate) time_ns: u64,
 }
 
-/// The timer, which belongs to the calling thread.
+/// The timer, which belongs to the one processor: a timer of a thread would begin anew with each context switch.
 pub(crate) struct Sampler {
     fd: OwnedFd,
     page: NonNull<perf_event_mmap_page>,
@@ -40,18 +40,18 @@ const PAGE_LEN: usize = 4096;
 const DATA_LEN: usize = 1 << 20;
 const MAP_LEN: NonZero<usize> = NonZero::new(PAGE_LEN + DATA_LEN).unwrap();
 
-/// So that the kernel does not mute a timer that comes that often.
+/// So that the kernel does not mute a timer that comes that often. The rate can only be set while
+/// there is a limit on the time.
 const LIMITS: &[(&str, &str)] = &[
-    ("/proc/sys/kernel/perf_cpu_time_max_percent", "0"),
+    ("/proc/sys/kernel/perf_cpu_time_max_percent", "25"),
     ("/proc/sys/kernel/perf_event_max_sample_rate", "100000000"),
+    ("/proc/sys/kernel/perf_cpu_time_max_percent", "0"),
 ];
 
 impl Sampler {
     /// A timer for every `interval_ns`, at least 10,000. It does not run yet.
     pub(crate) fn new(interval_ns: u64) -> anyhow::Result<Self> {
         for (path, value) in LIMITS {
-            // The first of the two makes writing the second one void, so it is set the other way
-            // round where a kernel refuses.
             std::fs::write(path, value).with_context(|| (*path).to_owned())?;
         }
         let mut attr = perf_event_attr {
@@ -66,7 +66,7 @@ impl Sampler {
         attr.set_use_clockid(1);
         attr.set_disabled(1);
         // SAFETY: `attr` is complete, and its size is in it.
-        let fd = Errno::result(unsafe { perf_event_open(&mut attr, 0, -1, -1, 0) })
+        let fd = Errno::result(unsafe { perf_event_open(&mut attr, -1, 0, -1, 0) })
             .context("perf_event_open")?;
         // SAFETY: the kernel has just made the descriptor for us.
         let fd = unsafe { OwnedFd::from_raw_fd(fd) };

@@ -66,6 +66,19 @@ impl Size {
     /// The idle process.
     pub(crate) const IDLE: Self = size(0, 1, 0);
 
+    /// Reads the three numbers.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let numbers: Result<Vec<u32>, _> = text.split(',').map(str::parse).collect();
+        match numbers.as_deref() {
+            Ok(&[pending, threads @ 1..=100_000, actions @ 0..=62]) => {
+                Ok(size(pending, threads, actions))
+            }
+            _ => Err(
+                "give it as PENDING,THREADS,ACTIONS, with a thread and at most 62 actions".into(),
+            ),
+        }
+    }
+
     /// The signal state of this size.
     pub(crate) fn plan(&self) -> Plan {
         let action = RawAction {
