@@ -47,7 +47,7 @@ pub(crate) fn longest(mut run: impl FnMut() -> anyhow::Result<()>) -> anyhow::Re
     let mut sampler = Sampler::new(INTERVAL_NS)?;
     sampler.start()?;
     let start = now();
-    while now() < start + CALM_COUNT * INTERVAL_NS {}
+    while now() < start + (CALM_COUNT + 1) * INTERVAL_NS {}
     let start = now();
     let mut pause = 1;
     while now() < start + CALLS_LEN_MIN {
@@ -138,7 +138,8 @@ fn stretch(mut delays_ns: Vec<u64>, on_time_ns: u64, left_out_count: usize) -> O
 fn phase_ns(samples: &[Sample]) -> anyhow::Result<u64> {
     let calm: Vec<u64> = samples
         .iter()
-        .take_while(|sample| sample.ip < KERNEL)
+        .take(CALM_COUNT as usize)
+        .filter(|sample| sample.ip < KERNEL)
         .map(|sample| sample.time_ns % INTERVAL_NS)
         .collect();
     ensure!(calm.len() as u64 > CALM_COUNT / 2, "the timer does not run");
