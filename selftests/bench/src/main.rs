@@ -36,8 +36,9 @@ fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     clock::settle()?;
     clock::check()?;
-    let version = std::fs::read_to_string("/proc/version").context("/proc/version")?;
-    tell(&Line::Kernel(version.trim().to_owned()))?;
+    let release = "/proc/sys/kernel/osrelease";
+    let release = std::fs::read_to_string(release).context(release)?;
+    tell(&Line::Kernel(release.trim().to_owned()))?;
     let limits = Limits {
         peek_pending_max: args.peek_pending_max,
         with_holds: !args.short,

@@ -14,7 +14,7 @@ pub enum Line {
     Figure(Figure),
     /// What the target saw of it.
     Effect(Effect),
-    /// The kernel that was measured: its release and the compilers that it names.
+    /// Release of the kernel.
     Kernel(String),
 }
 
@@ -134,10 +134,40 @@ impl Case {
 impl fmt::Display for Figure {
     /// Names the figure, without its value.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} via {}", name(&self.what), name(&self.via))?;
+        if self.case != Case::Stopped {
+            write!(f, " ({})", name(&self.case))?;
+        }
         write!(
             f,
-            "{:?} via {:?} ({:?}, {} pending, {} threads, {} actions)",
-            self.what, self.via, self.case, self.pending, self.threads, self.actions
+            ", {} pending, {} threads, {} actions",
+            self.pending, self.threads, self.actions
         )
+    }
+}
+
+/// The name that the JSON has.
+fn name(value: &impl Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(name)) => name,
+        // Only for a value that is no plain name, and there is none.
+        _ => "?".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_figure_is_named_as_in_the_json() {
+        let json = r#"{"what":"sigckpt-hold","via":"raw","case":"own","pending":10,"threads":1,
+            "actions":0,"instructions":1,"instructions_min":1,"instructions_max":1,
+            "repetitions":1,"bytes":0}"#;
+        let figure: Figure = serde_json::from_str(json).unwrap();
+        assert_eq!(
+            figure.to_string(),
+            "sigckpt-hold via raw (own), 10 pending, 1 threads, 0 actions"
+        );
     }
 }

@@ -34,6 +34,8 @@ pub(crate) enum Verb {
     Test(TestArgs),
     /// Boot the patched kernel and run a program in it, or a shell
     Boot(BootArgs),
+    /// Count the instructions of the calls, and of what they are compared with
+    Bench(BenchArgs),
     /// Work on the kernel alone
     #[command(subcommand)]
     Kernel(KernelVerb),
@@ -123,6 +125,35 @@ pub(crate) struct BootArgs {
     /// arguments; without it, a shell
     #[arg(last = true, value_name = "PROGRAM")]
     pub(crate) program: Vec<String>,
+}
+
+/// What to measure, and what to do with it.
+#[derive(Debug, Args)]
+pub(crate) struct BenchArgs {
+    #[command(flatten)]
+    pub(crate) tree: TreeArgs,
+    /// Only some sizes, and no stretches without interrupts: less than a minute
+    #[arg(long)]
+    pub(crate) short: bool,
+    /// Write the figures as JSON, one object a line; goals and verdict go to standard error
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Fail if a figure is more than 3 % over the committed baseline
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Make this run the baseline
+    #[arg(long, requires = "short", conflicts_with = "check")]
+    pub(crate) update_baseline: bool,
+    /// Fail if a goal is not reached
+    #[arg(long, conflicts_with = "short")]
+    pub(crate) check_goals: bool,
+    /// Write figures and plots to docs/performance
+    #[arg(long, conflicts_with = "short")]
+    pub(crate) save: bool,
+    /// The longest queue that PTRACE_PEEKSIGINFO is asked for; it takes quadratic time, with
+    /// 60000 about an hour
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    pub(crate) peek_pending_max: u32,
 }
 
 #[cfg(test)]

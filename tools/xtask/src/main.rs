@@ -2,6 +2,7 @@
 
 //! Build automation: from nothing to a tested kernel, `cargo xtask <verb>`.
 
+mod bench;
 mod cli;
 mod guest;
 mod kernel;
@@ -39,6 +40,7 @@ fn run(cli: Cli) -> anyhow::Result<u8> {
     match verb {
         Verb::Demo(args) => verbs::demo::run(&paths, &args),
         Verb::Test(args) => verbs::test::run(&paths, &args),
+        Verb::Bench(args) => verbs::bench::run(&paths, &args),
         Verb::Boot(args) => verbs::boot::run(&paths, &args),
         Verb::Kernel(verb) => verbs::kernel::run(&paths, &verb),
         Verb::Lint(args) => lint::run(&paths, &args),

@@ -57,7 +57,9 @@ pub(crate) fn run(paths: &Paths, args: &BenchArgs) -> Result<Results> {
     progress.into_inner().done();
     let output = String::from_utf8_lossy(&report.output).into_owned();
     check(&report, &output)?;
-    Results::read(&output, provenance)
+    let mut results = Results::read(&output, provenance)?;
+    results.is_short = args.short;
+    Ok(results)
 }
 
 fn program(args: &BenchArgs) -> Program {

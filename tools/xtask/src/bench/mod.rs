@@ -24,6 +24,8 @@ pub(crate) struct Results {
     pub(crate) figures: Vec<Figure>,
     /// What the target saw.
     pub(crate) effects: Vec<Effect>,
+    /// Only some sizes were measured.
+    pub(crate) is_short: bool,
 }
 
 impl Results {
@@ -109,5 +111,59 @@ impl Size {
             threads,
             actions: 0,
         }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn figure(what: What, via: Via, size: Size, instructions: u64) -> Figure {
+        Figure {
+            what,
+            via,
+            case: Case::Stopped,
+            pending: size.pending,
+            threads: size.threads,
+            actions: size.actions,
+            instructions,
+            instructions_min: instructions,
+            instructions_max: instructions,
+            repetitions: 1,
+            bytes: 0,
+        }
+    }
+
+    pub(crate) fn results(figures: &[Figure]) -> Results {
+        Results {
+            figures: figures.to_vec(),
+            ..Results::default()
+        }
+    }
+
+    #[test]
+    fn what_the_guest_writes_is_read_and_anything_else_is_refused() {
+        let figure = Line::Figure(figure(What::Getppid, Via::Floor, Size::pending(0), 198));
+        let figure = serde_json::to_string(&figure).unwrap();
+        let text = format!("{{\"kernel\":\"7.3.4\"}}\n{figure}\n");
+        let results = Results::read(&text, Provenance::default()).unwrap();
+        assert_eq!(results.provenance.kernel, "7.3.4");
+        assert_eq!(results.figures[0].instructions, 198);
+        let more = format!("{text}oops\n");
+        assert!(Results::read(&more, Provenance::default()).is_err());
+        assert!(Results::read("", Provenance::default()).is_err());
+    }
+
+    #[test]
+    fn the_fields_of_a_figure_are_those_that_the_documentation_names() {
+        let figure = figure(What::SigckptHold, Via::Raw, Size::pending(10), 7);
+        let json = results(&[figure]).to_json_lines().unwrap();
+        let line = json.lines().nth(1).unwrap();
+        assert_eq!(
+            line,
+            "{\"what\":\"sigckpt-hold\",\"via\":\"raw\",\"pending\":10,\"threads\":1,\"actions\":0,\
+             \"instructions\":7,\"instructions_min\":7,\"instructions_max\":7,\"repetitions\":1,\
+             \"bytes\":0}"
+        );
     }
 }

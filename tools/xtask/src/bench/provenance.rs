@@ -41,17 +41,23 @@ impl Provenance {
 
     /// What is not the same here as there: name, value here, value there.
     pub(crate) fn differences<'a>(&'a self, other: &'a Self) -> Vec<(&'a str, &'a str, &'a str)> {
+        self.entries()
+            .into_iter()
+            .zip(other.entries())
+            .filter(|(here, there)| here != there)
+            .map(|((name, here), (_, there))| (name, here, there))
+            .collect()
+    }
+
+    /// All names and values.
+    pub(crate) fn entries(&self) -> [(&str, &str); 5] {
         [
-            ("kernel", &self.kernel, &other.kernel),
-            ("kernel_rustc", &self.kernel_rustc, &other.kernel_rustc),
-            ("kernel_clang", &self.kernel_clang, &other.kernel_clang),
-            ("rustc", &self.rustc, &other.rustc),
-            ("qemu", &self.qemu, &other.qemu),
+            ("kernel", &self.kernel),
+            ("its Rust compiler", &self.kernel_rustc),
+            ("its C compiler", &self.kernel_clang),
+            ("the library's compiler", &self.rustc),
+            ("emulator", &self.qemu),
         ]
-        .into_iter()
-        .filter(|(_, here, there)| here != there)
-        .map(|(name, here, there)| (name, here.as_str(), there.as_str()))
-        .collect()
     }
 }
 

@@ -17,14 +17,44 @@ const COLUMNS: &[Column] = &[
     ("", "libsigcr", What::Sigckpt, Via::Libsigcr, Case::Stopped),
     ("", "own, raw", What::Sigckpt, Via::Raw, Case::Own),
     ("", "ptrace", What::Sigckpt, Via::Ptrace, Case::Live),
-    ("PEEK-", "SIGINFO", What::Peeksiginfo, Via::Ptrace, Case::Live),
+    (
+        "PEEK-",
+        "SIGINFO",
+        What::Peeksiginfo,
+        Via::Ptrace,
+        Case::Live,
+    ),
     ("/proc", "status", What::Procstatus, Via::Peer, Case::Live),
-    ("sigrestore", "raw", What::Sigrestore, Via::Raw, Case::Stopped),
-    ("", "libsigcr", What::Sigrestore, Via::Libsigcr, Case::Stopped),
+    (
+        "sigrestore",
+        "raw",
+        What::Sigrestore,
+        Via::Raw,
+        Case::Stopped,
+    ),
+    (
+        "",
+        "libsigcr",
+        What::Sigrestore,
+        Via::Libsigcr,
+        Case::Stopped,
+    ),
     ("", "own, raw", What::Sigrestore, Via::Raw, Case::Own),
     ("", "again, raw", What::Sigrestore, Via::Raw, Case::Again),
-    ("irqs off", "sigckpt", What::SigckptHold, Via::Raw, Case::Stopped),
-    ("", "sigrestore", What::SigrestoreHold, Via::Raw, Case::Stopped),
+    (
+        "irqs off",
+        "sigckpt",
+        What::SigckptHold,
+        Via::Raw,
+        Case::Stopped,
+    ),
+    (
+        "",
+        "sigrestore",
+        What::SigrestoreHold,
+        Via::Raw,
+        Case::Stopped,
+    ),
 ];
 
 /// Lays out all figures.
@@ -35,7 +65,10 @@ pub(crate) fn table(results: &Results) -> String {
         .collect();
     let mut rows = vec![
         heads(&["", "", "", "record"], columns.iter().map(|c| c.0)),
-        heads(&["pending", "threads", "actions", "bytes"], columns.iter().map(|c| c.1)),
+        heads(
+            &["pending", "threads", "actions", "bytes"],
+            columns.iter().map(|c| c.1),
+        ),
     ];
     let sizes: BTreeSet<(u32, u32, u32)> = results
         .figures
@@ -79,11 +112,11 @@ pub(crate) fn table(results: &Results) -> String {
     text
 }
 
-fn is_in(&(_, _, what, via, case): &&Column, figure: &Figure) -> bool {
+fn is_in(&&(_, _, what, via, case): &&Column, figure: &Figure) -> bool {
     (figure.what, figure.via, figure.case) == (what, via, case)
 }
 
-fn heads(of_size: &[&str], of_columns: impl Iterator<Item = &'static str>) -> Vec<String> {
+fn heads(of_size: &[&'static str], of_columns: impl Iterator<Item = &'static str>) -> Vec<String> {
     of_size
         .iter()
         .copied()

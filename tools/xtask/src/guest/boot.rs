@@ -48,9 +48,11 @@ pub(crate) enum End {
 }
 
 /// Where the programs' output goes while it comes.
-pub(crate) enum Sink {
+pub(crate) enum Sink<'a> {
     /// Nowhere: it is in the report.
     Quiet,
+    /// Nowhere either, but this sees it come.
+    Watch(&'a dyn Fn(&[u8])),
     /// To standard output.
     Stdout,
     /// To standard output, and standard input goes to the guest.
@@ -81,7 +83,7 @@ pub(crate) fn boot(
     qemu: &Path,
     machine: &Machine,
     job: &Job,
-    sink: &Sink,
+    sink: &Sink<'_>,
     first_limit: Option<Duration>,
 ) -> Result<Report> {
     let output_listener = listen(&machine.output_socket)?;
@@ -156,7 +158,7 @@ pub(crate) fn boot(
 struct Follower<'a> {
     machine: &'a Machine,
     job: &'a Job,
-    sink: &'a Sink,
+    sink: &'a Sink<'a>,
     to_guest: UnixStream,
     to_here: Sender<Message>,
     report: Report,
@@ -249,10 +251,14 @@ impl Follower<'_> {
     }
 
     fn forward(&mut self, bytes: Vec<u8>) {
-        if !matches!(self.sink, Sink::Quiet) {
-            let mut stdout = std::io::stdout().lock();
-            // A reader that went away ends the display, not the run.
-            let _ = stdout.write_all(&bytes).and_then(|()| stdout.flush());
+        match self.sink {
+            Sink::Quiet => {}
+            Sink::Watch(watch) => watch(&bytes),
+            Sink::Stdout | Sink::Terminal => {
+                let mut stdout = std::io::stdout().lock();
+                // A reader that went away ends the display, not the run.
+                let _ = stdout.write_all(&bytes).and_then(|()| stdout.flush());
+            }
         }
         self.report.output.extend(bytes);
     }

@@ -24,6 +24,8 @@ use crate::util::paths::Paths;
 use crate::util::progress::Progress;
 
 const TARGET: &str = "x86_64-unknown-linux-gnu";
+/// PID 1 of the guest.
+const INIT: &str = "guest-init";
 /// Folder of the kselftests in the kernel.
 const KSELFTESTS: &str = "tools/testing/selftests/sigcr";
 /// File in a target folder with the path of the checkout that it is of.
@@ -39,19 +41,11 @@ pub(crate) struct Programs {
 
 /// Builds everything for the guest; the kselftests only if there is a tree to build them against.
 pub(crate) fn build(paths: &Paths, kselftests: Option<(&Tools, &Tree)>) -> Result<Programs> {
-    let programs = build_rust(paths)?;
-    let init = programs
-        .iter()
-        .find(|path| file_name(path) == "guest-init")
-        .context("the workspace has no guest-init")?;
-    let mut image = Image::new(init)?;
+    let programs = build_rust(paths, GUEST_ARGS)?;
+    let mut image = image_of(&programs)?;
     let mut tests = Vec::new();
     for path in &programs {
         let name = file_name(path);
-        if name == "guest-init" {
-            continue;
-        }
-        image.add(&format!("bin/{name}"), read(path)?);
         if name.ends_with("-cases") {
             tests.push(format!("/bin/{name}"));
         }
@@ -69,14 +63,44 @@ pub(crate) fn build(paths: &Paths, kselftests: Option<(&Tools, &Tree)>) -> Resul
     Ok(Programs { image, tests })
 }
 
-/// Builds all programs of the workspace but this one.
-fn build_rust(paths: &Paths) -> Result<Vec<PathBuf>> {
+/// Builds what the bench needs, with the optimisation that its users would have.
+pub(crate) fn build_bench(paths: &Paths) -> Result<Image> {
+    image_of(&build_rust(paths, BENCH_ARGS)?)
+}
+
+/// An image with these programs in it.
+fn image_of(programs: &[PathBuf]) -> Result<Image> {
+    let init = programs
+        .iter()
+        .find(|path| file_name(path) == INIT)
+        .context("the workspace has no guest-init")?;
+    let mut image = Image::new(init)?;
+    for path in programs.iter().filter(|path| file_name(path) != INIT) {
+        image.add(&format!("bin/{}", file_name(path)), read(path)?);
+    }
+    Ok(image)
+}
+
+/// All programs of the workspace but this one.
+const GUEST_ARGS: &[&str] = &["--workspace", "--exclude", "xtask", "--profile", "guest"];
+const BENCH_ARGS: &[&str] = &[
+    "--package",
+    "guest-init",
+    "--package",
+    "bench",
+    "--profile",
+    "release",
+];
+
+/// Builds programs of the workspace.
+fn build_rust(paths: &Paths, args: &[&str]) -> Result<Vec<PathBuf>> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command
-        .args(["build", "--workspace", "--exclude", "xtask", "--bins"])
+        .args(["build", "--bins"])
+        .args(args)
         // An explicit target keeps the flags away from build scripts and procedural macros.
-        .args(["--profile", "guest", "--target", TARGET])
+        .args(["--target", TARGET])
         .args(["--message-format", "json-render-diagnostics"])
         .arg("--target-dir")
         .arg(target_dir(paths)?)

@@ -83,7 +83,7 @@ impl Session {
     }
 
     /// Boots once; the console and the output stay in the cache's logs.
-    pub(crate) fn boot(&self, job: &Job, sink: &Sink) -> Result<Report> {
+    pub(crate) fn boot(&self, job: &Job, sink: &Sink<'_>) -> Result<Report> {
         fs::write(&self.machine.initrd, self.image.pack(job)?)?;
         let mut report = boot(&self.qemu, &self.machine, job, sink, None)?;
         report.console_log = self.paths.log(&format!("console-{}", self.logs))?;
