@@ -34,8 +34,8 @@ pub(crate) fn all() -> anyhow::Result<()> {
         raw::sigckpt(fd, &mut record, SIGCKPT_LIVE).map(drop)
     })?;
     // It shows that the counters work.
-    sleeper.effect(What::Sigckpt, Via::Ptrace, Case::Live, || {
-        ptrace::checkpoint(&tids).map(drop)
+    sleeper.effect(What::Sigckpt, Via::Ptrace, Case::Part, || {
+        ptrace::masks_and_queues(&tids).map(drop)
     })?;
     stop(sleeper.pid)?;
     sleeper.effect(What::Sigckpt, Via::Raw, Case::Stopped, || {

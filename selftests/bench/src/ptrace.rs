@@ -88,8 +88,9 @@ impl Drop for Held<'_> {
     }
 }
 
-/// Reads what can be read of the signal state of a process by ptrace(2) alone; not the actions.
-pub(crate) fn checkpoint(tids: &[i32]) -> anyhow::Result<u64> {
+/// Stops the process, reads what ptrace(2) shows by itself, and lets it go. Actions, stacks and
+/// timers are not among that: only the process can ask for them.
+pub(crate) fn masks_and_queues(tids: &[i32]) -> anyhow::Result<u64> {
     let held = Held::seize(tids)?;
     held.masks()?;
     held.peek_queues()

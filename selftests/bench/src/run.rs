@@ -79,8 +79,9 @@ impl Bench {
             }
         };
         let bytes = wanted * 128;
-        let whole = measure(Box::new(|| ptrace::checkpoint(tids)))?;
-        self.tell(What::Sigckpt, Via::Ptrace, Case::Live, whole, bytes)?;
+        // A backend that takes the whole state by ptrace(2) has its place here, as `Case::Live`.
+        let part = measure(Box::new(|| ptrace::masks_and_queues(tids)))?;
+        self.tell(What::Sigckpt, Via::Ptrace, Case::Part, part, bytes)?;
         let held = ptrace::Held::seize(tids)?;
         let peek = measure(Box::new(|| held.peek_queues()))?;
         self.tell(What::Peeksiginfo, Via::Ptrace, Case::Live, peek, bytes)

@@ -121,6 +121,8 @@ pub enum Case {
     Live,
     /// The calling process.
     Own,
+    /// Another process that sleeps and is not stopped; only a part of its state: masks and queues.
+    Part,
     /// Another process, stopped, which has in its queues what is restored into it.
     Again,
 }

@@ -10,7 +10,7 @@ use guest_init::figure::{Figure, Via, What};
 
 use super::provenance::Provenance;
 use super::table::grouped;
-use super::{Results, Size};
+use super::{Results, Size, Way};
 use crate::util::files::read_text;
 use crate::util::paths::Paths;
 
@@ -134,7 +134,7 @@ fn counts(figure: &Figure) -> bool {
 }
 
 fn is_same_case(a: &Figure, b: &Figure) -> bool {
-    (a.what, a.via, a.case, Size::of(a)) == (b.what, b.via, b.case, Size::of(b))
+    (Way::of(a), Size::of(a)) == (Way::of(b), Size::of(b))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::fmt;
 use guest_init::figure::{Case, Effect, Via, What};
 
 use super::table::grouped;
-use super::{Results, Size};
+use super::{Results, Size, Way};
 
 /// Lengths of queues for which costs in proportion are asked for.
 const LONG: [u32; 3] = [1_000, 10_000, 60_000];
@@ -38,21 +38,21 @@ impl fmt::Display for Goal {
 
 /// Compares all goals with what was measured.
 pub(crate) fn judge(results: &Results) -> Vec<Goal> {
-    let raw = |what, size| results.get(what, Via::Raw, size).map(|f| f.instructions);
-    let ckpt = |size| raw(What::Sigckpt, size);
-    let restore = |size| raw(What::Sigrestore, size);
+    let raw = |what, size| results.get(Way::raw(what), size);
+    let cost = |what, size| raw(what, size).map(|figure| figure.instructions);
+    let ckpt = |size| cost(What::Sigckpt, size);
+    let restore = |size| cost(What::Sigrestore, size);
     let pread = |size| {
-        results
-            .get(What::Pread, Via::Floor, size)
-            .map(|f| f.instructions)
+        let way = Way(What::Pread, Via::Floor, Case::Stopped);
+        results.get(way, size).map(|figure| figure.instructions)
     };
-    let record_len = |size| results.get(What::Sigckpt, Via::Raw, size).map(|f| f.bytes);
+    let record_len = |size| raw(What::Sigckpt, size).map(|figure| figure.bytes);
     let idle = Size::pending(0);
     let long = || LONG.map(Size::pending);
     let per_signal = |size: Size| Some(slope(ckpt(idle)?, ckpt(size)?, size.pending));
     let per_thread = |size: Size| Some(slope(ckpt(idle)?, ckpt(size)?, size.threads - 1));
     let hold_growth = |what| {
-        let hold = |size| raw(what, Size::pending(size));
+        let hold = |size| cost(what, Size::pending(size));
         Some(ratio(hold(60_000)?, hold(10_000)?))
     };
     vec![

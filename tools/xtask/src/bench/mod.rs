@@ -47,12 +47,11 @@ impl Results {
         Ok(results)
     }
 
-    /// The figure of a call to another, stopped process.
-    pub(crate) fn get(&self, what: What, via: Via, size: Size) -> Option<&Figure> {
-        self.figures.iter().find(|figure| {
-            (figure.what, figure.via, Size::of(figure)) == (what, via, size)
-                && (figure.case == Case::Stopped || via == Via::Ptrace || via == Via::Peer)
-        })
+    /// The figure of this way with a target of this size.
+    pub(crate) fn get(&self, way: Way, size: Size) -> Option<&Figure> {
+        self.figures
+            .iter()
+            .find(|figure| Way::of(figure) == way && Size::of(figure) == size)
     }
 
     /// The figures as JSON, one object a line; the first line says what they were made with.
@@ -71,6 +70,22 @@ impl Results {
             line(&mut text, effect)?;
         }
         Ok(text)
+    }
+}
+
+/// What is done, by which means, to a target in which state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Way(pub(crate) What, pub(crate) Via, pub(crate) Case);
+
+impl Way {
+    /// The way of a figure.
+    pub(crate) fn of(figure: &Figure) -> Self {
+        Self(figure.what, figure.via, figure.case)
+    }
+
+    /// A call itself, on a process that is stopped.
+    pub(crate) fn raw(what: What) -> Self {
+        Self(what, Via::Raw, Case::Stopped)
     }
 }
 

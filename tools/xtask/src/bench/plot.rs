@@ -3,13 +3,33 @@
 //! Plots of the figures: SVG, both axes logarithmic.
 
 use anyhow::{anyhow, Result};
-use guest_init::figure::{Figure, Via, What};
+use guest_init::figure::{Case, Figure, Via, What};
 use plotters::prelude::*;
 
-use super::{Results, Size};
+use super::{Results, Size, Way};
 
 /// One curve: its name, and which figures are its points.
-type Curve = (&'static str, What, Via);
+type Curve = (&'static str, Way);
+
+const SIGCKPT: Curve = ("sigckpt", Way(What::Sigckpt, Via::Raw, Case::Stopped));
+const SIGRESTORE: Curve = ("sigrestore", Way(What::Sigrestore, Via::Raw, Case::Stopped));
+const PTRACE: Curve = (
+    "ptrace(2): masks and queues only",
+    Way(What::Sigckpt, Via::Ptrace, Case::Part),
+);
+const STATUS: Curve = (
+    "/proc/PID/task/*/status",
+    Way(What::Procstatus, Via::Peer, Case::Live),
+);
+const FLOOR: Curve = (
+    "floor: pread(2) of the record's bytes",
+    Way(What::Pread, Via::Floor, Case::Stopped),
+);
+const SIGCKPT_HOLD: Curve = ("sigckpt", Way(What::SigckptHold, Via::Raw, Case::Stopped));
+const SIGRESTORE_HOLD: Curve = (
+    "sigrestore",
+    Way(What::SigrestoreHold, Via::Raw, Case::Stopped),
+);
 
 /// One plot.
 struct Plot {
@@ -27,51 +47,21 @@ const PLOTS: &[Plot] = &[
         title: "One thread, n pending signals",
         x_title: "pending signals",
         x: |figure| (Size::of(figure) == Size::pending(figure.pending)).then_some(figure.pending),
-        curves: &[
-            (
-                "ptrace(2): stop, masks, PEEKSIGINFO",
-                What::Sigckpt,
-                Via::Ptrace,
-            ),
-            ("sigrestore", What::Sigrestore, Via::Raw),
-            ("sigckpt", What::Sigckpt, Via::Raw),
-            (
-                "floor: pread(2) of the record's bytes",
-                What::Pread,
-                Via::Floor,
-            ),
-        ],
+        curves: &[PTRACE, SIGRESTORE, SIGCKPT, FLOOR],
     },
     Plot {
         file: "threads.svg",
         title: "n threads, no pending signal",
         x_title: "threads",
         x: |figure| (Size::of(figure) == Size::threads(figure.threads)).then_some(figure.threads),
-        curves: &[
-            ("/proc/PID/task/*/status", What::Procstatus, Via::Peer),
-            (
-                "ptrace(2): stop, masks, PEEKSIGINFO",
-                What::Sigckpt,
-                Via::Ptrace,
-            ),
-            ("sigrestore", What::Sigrestore, Via::Raw),
-            ("sigckpt", What::Sigckpt, Via::Raw),
-            (
-                "floor: pread(2) of the record's bytes",
-                What::Pread,
-                Via::Floor,
-            ),
-        ],
+        curves: &[STATUS, PTRACE, SIGRESTORE, SIGCKPT, FLOOR],
     },
     Plot {
         file: "hold.svg",
         title: "Longest stretch with interrupts off, one thread, n pending signals",
         x_title: "pending signals",
         x: |figure| (Size::of(figure) == Size::pending(figure.pending)).then_some(figure.pending),
-        curves: &[
-            ("sigrestore", What::SigrestoreHold, Via::Raw),
-            ("sigckpt", What::SigckptHold, Via::Raw),
-        ],
+        curves: &[SIGRESTORE_HOLD, SIGCKPT_HOLD],
     },
 ];
 
@@ -98,14 +88,13 @@ pub(crate) fn all(results: &Results) -> Result<Vec<(&'static str, String)>> {
 }
 
 /// The points of a curve. A logarithmic axis has no place for 0.
-fn points(plot: &Plot, &(_, what, via): &Curve, results: &Results) -> Vec<(f64, f64)> {
+fn points(plot: &Plot, &(_, way): &Curve, results: &Results) -> Vec<(f64, f64)> {
     let mut points: Vec<(u32, u64)> = results
         .figures
         .iter()
         .filter_map(|figure| {
             let x = (plot.x)(figure).filter(|&x| x > 0)?;
-            let same = results.get(what, via, Size::of(figure))?;
-            (figure == same).then_some((x, figure.instructions))
+            (Way::of(figure) == way).then_some((x, figure.instructions))
         })
         .collect();
     points.sort_unstable();

@@ -6,54 +6,69 @@ use std::collections::BTreeSet;
 
 use guest_init::figure::{Case, Figure, Via, What};
 
-use super::{Results, Size};
+use super::{Results, Size, Way};
 
 /// A column: its title, in two lines, and which figures are in it.
-type Column = (&'static str, &'static str, What, Via, Case);
+type Column = (&'static str, &'static str, Way);
 
 const COLUMNS: &[Column] = &[
-    ("pread", "floor", What::Pread, Via::Floor, Case::Stopped),
-    ("sigckpt", "raw", What::Sigckpt, Via::Raw, Case::Stopped),
-    ("", "libsigcr", What::Sigckpt, Via::Libsigcr, Case::Stopped),
-    ("", "own, raw", What::Sigckpt, Via::Raw, Case::Own),
-    ("", "ptrace", What::Sigckpt, Via::Ptrace, Case::Live),
     (
-        "PEEK-",
-        "SIGINFO",
-        What::Peeksiginfo,
-        Via::Ptrace,
-        Case::Live,
+        "pread",
+        "floor",
+        Way(What::Pread, Via::Floor, Case::Stopped),
     ),
-    ("/proc", "status", What::Procstatus, Via::Peer, Case::Live),
     (
-        "sigrestore",
+        "sigckpt",
         "raw",
-        What::Sigrestore,
-        Via::Raw,
-        Case::Stopped,
+        Way(What::Sigckpt, Via::Raw, Case::Stopped),
     ),
     (
         "",
         "libsigcr",
-        What::Sigrestore,
-        Via::Libsigcr,
-        Case::Stopped,
+        Way(What::Sigckpt, Via::Libsigcr, Case::Stopped),
     ),
-    ("", "own, raw", What::Sigrestore, Via::Raw, Case::Own),
-    ("", "again, raw", What::Sigrestore, Via::Raw, Case::Again),
+    ("", "own, raw", Way(What::Sigckpt, Via::Raw, Case::Own)),
+    ("", "ptrace", Way(What::Sigckpt, Via::Ptrace, Case::Live)),
+    (
+        "",
+        "ptrace, part",
+        Way(What::Sigckpt, Via::Ptrace, Case::Part),
+    ),
+    (
+        "PEEK-",
+        "SIGINFO",
+        Way(What::Peeksiginfo, Via::Ptrace, Case::Live),
+    ),
+    (
+        "/proc",
+        "status",
+        Way(What::Procstatus, Via::Peer, Case::Live),
+    ),
+    (
+        "sigrestore",
+        "raw",
+        Way(What::Sigrestore, Via::Raw, Case::Stopped),
+    ),
+    (
+        "",
+        "libsigcr",
+        Way(What::Sigrestore, Via::Libsigcr, Case::Stopped),
+    ),
+    ("", "own, raw", Way(What::Sigrestore, Via::Raw, Case::Own)),
+    (
+        "",
+        "again, raw",
+        Way(What::Sigrestore, Via::Raw, Case::Again),
+    ),
     (
         "irqs off",
         "sigckpt",
-        What::SigckptHold,
-        Via::Raw,
-        Case::Stopped,
+        Way(What::SigckptHold, Via::Raw, Case::Stopped),
     ),
     (
         "",
         "sigrestore",
-        What::SigrestoreHold,
-        Via::Raw,
-        Case::Stopped,
+        Way(What::SigrestoreHold, Via::Raw, Case::Stopped),
     ),
 ];
 
@@ -61,7 +76,12 @@ const COLUMNS: &[Column] = &[
 pub(crate) fn table(results: &Results) -> String {
     let columns: Vec<&Column> = COLUMNS
         .iter()
-        .filter(|column| results.figures.iter().any(|figure| is_in(column, figure)))
+        .filter(|column| {
+            results
+                .figures
+                .iter()
+                .any(|figure| Way::of(figure) == column.2)
+        })
         .collect();
     let mut rows = vec![
         heads(&["", "", "", "record"], columns.iter().map(|c| c.0)),
@@ -88,7 +108,7 @@ pub(crate) fn table(results: &Results) -> String {
             .collect();
         let bytes = of_size
             .iter()
-            .find(|figure| figure.what == What::Sigckpt && figure.via == Via::Raw)
+            .find(|figure| Way::of(figure) == Way::raw(What::Sigckpt))
             .map_or(String::new(), |figure| grouped(figure.bytes));
         let mut row = vec![
             grouped(pending.into()),
@@ -99,7 +119,7 @@ pub(crate) fn table(results: &Results) -> String {
         row.extend(columns.iter().map(|column| {
             of_size
                 .iter()
-                .find(|figure| is_in(column, figure))
+                .find(|figure| Way::of(figure) == column.2)
                 .map_or("-".to_owned(), |figure| grouped(figure.instructions))
         }));
         rows.push(row);
@@ -110,10 +130,6 @@ pub(crate) fn table(results: &Results) -> String {
         text += &format!("getppid(2): {}\n", figure.instructions);
     }
     text
-}
-
-fn is_in(&&(_, _, what, via, case): &&Column, figure: &Figure) -> bool {
-    (figure.what, figure.via, figure.case) == (what, via, case)
 }
 
 fn heads(of_size: &[&'static str], of_columns: impl Iterator<Item = &'static str>) -> Vec<String> {
