@@ -2,6 +2,8 @@
 
 //! Random signal states, each from its seed.
 
+use mutator::Random;
+
 use crate::subject::{Plan, Sent, ThreadPlan, UNBLOCKABLE};
 use crate::sys::{bit, RawAction};
 
@@ -16,8 +18,8 @@ pub enum Keep {
 
 /// The plan that belongs to the seed.
 pub fn plan(seed: u64, keep: Keep) -> Plan {
-    let mut random = Random(seed);
-    let sendable = random.next() & !UNSENDABLE;
+    let mut random = Random::new(seed);
+    let sendable = random.word() & !UNSENDABLE;
     let actions = random_actions(&mut random);
     let handled = actions
         .iter()
@@ -30,7 +32,7 @@ pub fn plan(seed: u64, keep: Keep) -> Plan {
     let shared = random_sent(&mut random, sendable, 64, false);
     let threads = (0..1 + random.below(8))
         .map(|_| ThreadPlan {
-            blocked: (random.next() | must_block) & !UNBLOCKABLE,
+            blocked: (random.word() | must_block) & !UNBLOCKABLE,
             altstack: random_altstack(&mut random),
             pending: random_sent(&mut random, sendable, 12, true),
         })
@@ -55,11 +57,11 @@ fn random_actions(random: &mut Random) -> Vec<(u32, RawAction)> {
             handler: match random.below(4) {
                 0 => 0,
                 1 => 1,
-                _ => random.next() >> 17 | 0x1000,
+                _ => random.word() >> 17 | 0x1000,
             },
-            flags: random.next() & ACTION_FLAGS,
-            restorer: random.next() >> 17,
-            mask: random.next() & !UNBLOCKABLE,
+            flags: random.word() & ACTION_FLAGS,
+            restorer: random.word() >> 17,
+            mask: random.word() & !UNBLOCKABLE,
         };
         if random.below(2) == 0 && action != RawAction::default() {
             actions.push((signo, action));
@@ -91,26 +93,9 @@ fn random_sent(random: &mut Random, from: u64, count_max: u64, private: bool) ->
             }
             const CODES: [i32; 6] = [-1, -3, -4, -5, -60, -1000];
             let code = CODES[random.below(CODES.len() as u64) as usize];
-            Sent::Queued(signo, code, random.next())
+            Sent::Queued(signo, code, random.word())
         })
         .collect()
-}
-
-/// SplitMix64: small, and good enough to vary a state.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut word = self.0;
-        word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        word ^ (word >> 31)
-    }
-
-    fn below(&mut self, limit: u64) -> u64 {
-        self.next() % limit
-    }
 }
 
 #[cfg(test)]
