@@ -7,6 +7,7 @@
 pub mod cli_cases;
 pub mod compare;
 pub mod demo;
+pub mod fuzz_cases;
 pub mod lib_cases;
 pub mod program;
 pub mod random;

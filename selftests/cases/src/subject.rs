@@ -99,12 +99,20 @@ impl Subject {
     /// Forks a subject that has the planned actions, masks and alternate stacks, and waits in
     /// pause(2). The caller must have one thread. Nothing is sent yet.
     pub fn start(plan: &Plan) -> anyhow::Result<Self> {
+        Self::start_with(plan, || Ok(()))
+    }
+
+    /// Does so after the subject has called `set_up`, for what is not in a plan.
+    pub fn start_with(
+        plan: &Plan,
+        set_up: impl FnOnce() -> anyhow::Result<()>,
+    ) -> anyhow::Result<Self> {
         let (read_end, write_end) = pipe2(OFlag::O_CLOEXEC)?;
         // SAFETY: the caller has one thread, so the child finds no lock held by another.
         match unsafe { fork() }? {
             ForkResult::Child => {
                 drop(read_end);
-                if let Err(e) = live(plan, write_end) {
+                if let Err(e) = set_up().and_then(|()| live(plan, write_end)) {
                     eprintln!("the subject cannot be set up: {e:#}");
                 }
                 std::process::exit(1);

@@ -5,6 +5,7 @@
 //! The C library hides signals 32 and 33 and has types of its own; these tests must not.
 
 use std::mem::size_of;
+use std::os::fd::{FromRawFd, OwnedFd};
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -263,20 +264,123 @@ pub fn take_pending(set: u64) -> Result<(u32, i32, i32, u64)> {
 
 /// Starts the interval timer of real time, to expire once.
 pub fn set_real_itimer(left: Duration) -> Result<()> {
+    set_itimer(libc::ITIMER_REAL, left, Duration::ZERO)
+}
+
+/// Starts an interval timer, `ITIMER_*`.
+pub fn set_itimer(which: i32, left: Duration, interval: Duration) -> Result<()> {
+    let timeval = |time: Duration| libc::timeval {
+        // A duration of hours.
+        tv_sec: time.as_secs() as libc::time_t,
+        tv_usec: time.subsec_micros().into(),
+    };
     let value = libc::itimerval {
-        it_interval: libc::timeval {
-            tv_sec: 0,
-            tv_usec: 0,
-        },
-        it_value: libc::timeval {
-            // A duration of hours.
-            tv_sec: left.as_secs() as libc::time_t,
-            tv_usec: left.subsec_micros().into(),
-        },
+        it_interval: timeval(interval),
+        it_value: timeval(left),
+    };
+    // SAFETY: the kernel reads one struct; the number is one of a timer or an error.
+    Errno::result(unsafe {
+        libc::syscall(
+            libc::SYS_setitimer,
+            which,
+            std::ptr::from_ref(&value),
+            std::ptr::null_mut::<libc::itimerval>(),
+        )
+    })?;
+    Ok(())
+}
+
+/// How a timer notifies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notify {
+    /// Not at all.
+    None,
+    /// By a signal to the process.
+    Signal,
+    /// By a signal to this thread.
+    Thread(i32),
+}
+
+/// timer_create(2); returns the kernel's id of the timer.
+pub fn timer_create(clock: i32, notify: Notify, signo: u32, value: u64) -> Result<i32> {
+    // SAFETY: all-zero is a value of this struct of numbers.
+    let mut event: libc::sigevent = unsafe { std::mem::zeroed() };
+    event.sigev_signo = signal_number(signo);
+    event.sigev_value.sival_ptr = value as *mut libc::c_void;
+    event.sigev_notify = match notify {
+        Notify::None => libc::SIGEV_NONE,
+        Notify::Signal => libc::SIGEV_SIGNAL,
+        Notify::Thread(tid) => {
+            event.sigev_notify_thread_id = tid;
+            libc::SIGEV_THREAD_ID
+        }
+    };
+    let mut id = 0;
+    // SAFETY: the kernel reads one struct and writes one number into a local variable.
+    Errno::result(unsafe {
+        libc::syscall(
+            libc::SYS_timer_create,
+            clock,
+            std::ptr::from_ref(&event),
+            std::ptr::from_mut(&mut id),
+        )
+    })?;
+    Ok(id)
+}
+
+/// timer_settime(2) of a timer with this kernel's id.
+pub fn timer_settime(id: i32, flags: i32, left: Duration, interval: Duration) -> Result<()> {
+    let timespec = |time: Duration| libc::timespec {
+        // A date of this century.
+        tv_sec: time.as_secs() as libc::time_t,
+        tv_nsec: time.subsec_nanos().into(),
+    };
+    let value = libc::itimerspec {
+        it_interval: timespec(interval),
+        it_value: timespec(left),
     };
     // SAFETY: the kernel reads one struct.
-    Errno::result(unsafe { libc::setitimer(libc::ITIMER_REAL, &value, std::ptr::null_mut()) })?;
+    Errno::result(unsafe {
+        libc::syscall(
+            libc::SYS_timer_settime,
+            id,
+            flags,
+            std::ptr::from_ref(&value),
+            std::ptr::null_mut::<libc::itimerspec>(),
+        )
+    })?;
     Ok(())
+}
+
+/// A new signalfd from which the signals of `set` can be read.
+pub fn signalfd(set: u64, flags: i32) -> Result<OwnedFd> {
+    // SAFETY: the set is a local variable of the size that is passed.
+    let ret = unsafe {
+        libc::syscall(
+            libc::SYS_signalfd4,
+            -1,
+            std::ptr::from_ref(&set),
+            size_of::<u64>(),
+            flags,
+        )
+    };
+    let fd = Errno::result(ret)? as i32;
+    // SAFETY: the kernel has just made the descriptor; nobody else has it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// The signals that are pending for the calling thread or its process.
+pub fn pending() -> Result<u64> {
+    let mut set = 0u64;
+    // SAFETY: the set is a local variable of the size that is passed.
+    let ret = unsafe {
+        libc::syscall(
+            libc::SYS_rt_sigpending,
+            std::ptr::from_mut(&mut set),
+            size_of::<u64>(),
+        )
+    };
+    Errno::result(ret).map(|_| set)
 }
 
 /// What is left of the interval timer of real time; 0 if it does not run.

@@ -218,7 +218,7 @@ fn wait_for(
 const POLL_MS: u8 = 20;
 
 /// waitpid(2). That of nix has no word for a child that a real-time signal has ended.
-fn wait(child: Pid, flags: libc::c_int) -> anyhow::Result<Option<ExitStatus>> {
+pub(crate) fn wait(child: Pid, flags: libc::c_int) -> anyhow::Result<Option<ExitStatus>> {
     loop {
         let mut status = 0;
         // SAFETY: the status is written to a local variable.

@@ -16,7 +16,7 @@ use crate::any::{any_part, place_for, Change};
 use crate::draft::{get, put, Draft, Part};
 use crate::fields::{FLAGS_AT, HEADER_FLAGS_AT};
 use crate::random::Random;
-use queues::{empty_queue, is_of_timer, queue_signal, set_of, take_signal, SET_AT};
+use queues::{empty_queue, flood, is_of_timer, queue_signal, set_of, take_signal, SET_AT};
 
 /// The changes, with how often each is made in comparison with the others.
 pub(crate) const CHANGES: &[(u64, Change)] = &[
@@ -25,6 +25,7 @@ pub(crate) const CHANGES: &[(u64, Change)] = &[
     (1, mark_thread),
     (3, set_action),
     (4, queue_signal),
+    (1, flood),
     (2, take_signal),
     (1, empty_queue),
     (2, set_altstack),
@@ -156,9 +157,12 @@ fn set_altstack(draft: &mut Draft, _: &Draft, random: &mut Random) {
     );
 }
 
-/// A time that is far away, or none at all.
-fn far_ns(random: &mut Random) -> u64 {
+/// A time that is mostly far away, or none at all.
+fn any_ns(random: &mut Random) -> u64 {
     const HOUR_NS: u64 = 3_600_000_000_000;
+    if random.one_in(12) {
+        return random.pick(&[1, 999, 1_000_000, 50_000_000, 1_000_000_000]);
+    }
     random.pick(&[0, HOUR_NS, 24 * HOUR_NS + 1, 1 << 60, i64::MAX as u64])
 }
 
@@ -170,7 +174,7 @@ fn set_itimers(draft: &mut Draft, _: &Draft, random: &mut Random) {
     put(&mut part.head, FLAGS_AT, 4, expired.into());
     let first = offset_of!(abi::sigcr_itimers, real);
     for at in (first..size_of::<abi::sigcr_itimers>()).step_by(8) {
-        put(&mut part.head, at, 8, far_ns(random));
+        put(&mut part.head, at, 8, any_ns(random));
     }
     if expired {
         put(&mut part.head, first, 8, 0);
@@ -199,10 +203,10 @@ fn set_timer(draft: &mut Draft, _: &Draft, random: &mut Random) {
     if get(timer, flags_at, 4).unwrap_or(0) & u64::from(abi::SIGCR_TIMER_PENDING) != 0 {
         return;
     }
-    let remaining_ns = far_ns(random);
+    let remaining_ns = any_ns(random);
     let (flags, interval_ns) = match remaining_ns {
         0 => (0, 0),
-        _ => (abi::SIGCR_TIMER_ARMED, far_ns(random)),
+        _ => (abi::SIGCR_TIMER_ARMED, any_ns(random)),
     };
     for (at, len, value) in [
         (flags_at, 4, flags.into()),

@@ -82,7 +82,7 @@ impl Mutator {
             Some(draft) => self.changed(draft, random),
             None => scrambled(base.to_vec(), random),
         };
-        let claimed_len = match random.one_in(2000) {
+        let claimed_len = match random.one_in(500) {
             true => SIGCR_RECORD_LEN_MAX as usize + 1 + random.index(1 << 20),
             false => bytes.len(),
         };

@@ -32,6 +32,8 @@ pub(crate) enum Verb {
     Demo(TreeArgs),
     /// Test everything: on the host, then in both kernels
     Test(TestArgs),
+    /// Throw hostile records at the decoder, the library and both kernels
+    Fuzz(FuzzArgs),
     /// Boot the patched kernel and run a program in it, or a shell
     Boot(BootArgs),
     /// Count the instructions of the calls, and of what they are compared with
@@ -96,6 +98,36 @@ pub(crate) struct TestArgs {
     /// Only guest programs and host tests whose name contains this
     #[arg(long, value_name = "STR")]
     pub(crate) filter: Option<String>,
+}
+
+/// What to fuzz.
+///
+/// In user space, half of the inputs are records of the mutator, whose every rule has to be reached;
+/// the others are those of libFuzzer, for its two targets. In the guest, the records are thrown at
+/// the calling process itself and at a stopped victim, with all privileges and with none.
+#[derive(Debug, Args)]
+pub(crate) struct FuzzArgs {
+    #[command(flatten)]
+    pub(crate) tree: TreeArgs,
+    /// Inputs in user space; 0: none
+    #[arg(long, value_name = "N", default_value_t = 10_000_000)]
+    pub(crate) inputs: u64,
+    /// Records in the guest, of which the debug kernel gets a tenth if both are fuzzed; 0: none
+    #[arg(long, value_name = "N", default_value_t = 200_000)]
+    pub(crate) guest_inputs: u64,
+    /// Fuzz this kernel only; may be given several times [default: both]
+    #[arg(long, value_enum)]
+    pub(crate) flavour: Vec<Flavour>,
+    /// End after about this time, however many inputs there were
+    #[arg(long, value_name = "N")]
+    pub(crate) minutes: Option<u64>,
+    /// Decides all records; the same seed makes the same ones
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Only the record with this index: of user space, or with --guest-inputs above 0 and --inputs
+    /// 0, of the guest
+    #[arg(long, value_name = "I")]
+    pub(crate) only: Option<u64>,
 }
 
 /// What to boot.

@@ -74,6 +74,28 @@ pub(super) fn queue_signal(draft: &mut Draft, _: &Draft, random: &mut Random) {
     part.insert_entry(random.index(part.entry_count() + 1), &entry);
 }
 
+/// Makes a queue long: with many instances of a real-time signal, more than a low limit allows.
+pub(super) fn flood(draft: &mut Draft, _: &Draft, random: &mut Random) {
+    let Some(part) = one_of(draft, QUEUES, random) else {
+        return;
+    };
+    // CAST: At most 64.
+    let signo = 33 + random.below(32) as u32;
+    let set = set_of(part) | sigset_of(signo);
+    put(&mut part.head, SET_AT, 8, set);
+    let mut entry = vec![0; part.entry_len];
+    put(&mut entry, SIGNO_AT, 4, signo.into());
+    // As from sigqueue(3).
+    put(&mut entry, CODE_AT, 4, u64::from(u32::MAX));
+    for value in 0..random.below(400) {
+        put(&mut entry, VALUE_AT, 8, value);
+        part.entries.extend(&entry);
+    }
+}
+
+/// Where a siginfo has the value of sigqueue(3).
+const VALUE_AT: usize = 24;
+
 /// Takes a signal out of a queue; its bit may stay.
 pub(super) fn take_signal(draft: &mut Draft, _: &Draft, random: &mut Random) {
     let Some(part) = one_of(draft, QUEUES, random) else {

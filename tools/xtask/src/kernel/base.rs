@@ -65,6 +65,8 @@ pub(crate) struct ToolsBase {
     pub(crate) bindgen_min: String,
     /// Version of bindgen that is built when there is none.
     pub(crate) bindgen_cli: String,
+    /// Version of cargo-fuzz that is built.
+    pub(crate) cargo_fuzz: String,
 }
 
 impl Base {

@@ -4,13 +4,17 @@
 
 pub(crate) mod apt;
 mod bindgen;
+mod crates;
 pub(crate) mod packages;
 pub(crate) mod tools;
+
+use std::path::PathBuf;
 
 use anyhow::Result;
 
 use crate::kernel::base::Base;
 use crate::util::paths::Paths;
+use crates::Crate;
 use tools::Tools;
 
 /// Exit status when something has to be installed that could not be installed here: `EX_UNAVAILABLE`.
@@ -21,6 +25,21 @@ pub(crate) fn ensure(paths: &Paths, base: &Base) -> Result<Tools> {
     packages::ensure(paths, &base.tools)?;
     let bindgen = bindgen::ensure(paths, &base.tools)?;
     Tools::find(paths, &base.tools, bindgen)
+}
+
+/// Installs what fuzzing in user space takes and returns where cargo-fuzz is.
+pub(crate) fn ensure_fuzz(paths: &Paths, base: &Base) -> Result<PathBuf> {
+    packages::ensure_cxx(paths)?;
+    let tool = Crate {
+        name: "cargo-fuzz",
+        version: &base.tools.cargo_fuzz,
+        program: "cargo-fuzz",
+    };
+    let path = tool.path(paths)?;
+    if !path.is_file() {
+        tool.build(paths, &[])?;
+    }
+    Ok(path)
 }
 
 /// Returns the exit status that belongs to an error.

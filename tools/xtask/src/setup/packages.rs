@@ -32,9 +32,22 @@ struct Choice {
     min: Option<Version>,
 }
 
-/// Installs what is missing, or says what to install.
+/// Installs what a kernel build lacks, or says what to install.
 pub(crate) fn ensure(paths: &Paths, base: &ToolsBase) -> Result<()> {
-    let needs = needs(base)?;
+    ensure_all(paths, &needs(base)?)
+}
+
+/// Installs a C++ compiler, if there is none, or says what to install.
+pub(crate) fn ensure_cxx(paths: &Paths) -> Result<()> {
+    let need = Need {
+        what: "a C++ compiler",
+        found: Box::new(|| tools::on_path("c++").is_some()),
+        choices: vec![choice("g++", None)],
+    };
+    ensure_all(paths, &[need])
+}
+
+fn ensure_all(paths: &Paths, needs: &[Need]) -> Result<()> {
     let missing: Vec<&Need> = needs.iter().filter(|need| !(need.found)()).collect();
     if missing.is_empty() {
         return Ok(());

@@ -33,6 +33,15 @@ impl Progress {
         )
     }
 
+    /// A step of which `total` inputs are expected.
+    pub(crate) fn inputs(what: &str, total: u64) -> Self {
+        Self::new(
+            what,
+            ProgressBar::new(total),
+            "{human_pos}/{human_len} inputs {eta}",
+        )
+    }
+
     /// A step of which `total_len` bytes are expected.
     pub(crate) fn bytes(what: &str, total_len: u64) -> Self {
         Self::new(

@@ -6,6 +6,7 @@ pub(crate) mod bench;
 pub(crate) mod bindings;
 pub(crate) mod boot;
 pub(crate) mod demo;
+pub(crate) mod fuzz;
 pub(crate) mod kernel;
 pub(crate) mod test;
 
