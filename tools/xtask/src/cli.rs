@@ -112,7 +112,7 @@ pub(crate) struct FuzzArgs {
     /// Inputs in user space; 0: none
     #[arg(long, value_name = "N", default_value_t = 10_000_000)]
     pub(crate) inputs: u64,
-    /// Records in the guest, of which the debug kernel gets a tenth if both are fuzzed; 0: none
+    /// Records in the guest, of which the debug kernel gets one in 50 if both are fuzzed; 0: none
     #[arg(long, value_name = "N", default_value_t = 200_000)]
     pub(crate) guest_inputs: u64,
     /// Fuzz this kernel only; may be given several times [default: both]

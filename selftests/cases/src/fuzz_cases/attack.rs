@@ -190,7 +190,7 @@ impl Attack {
         };
         let (mut deadly, mut due) = (false, false);
         if let (Some(model), false) = (good, dry_run) {
-            let then = expect::after(&scene.state, model, scene.state.timers_at);
+            let then = expect::after(&scene.state, model, scene.state.at);
             due = expect::is_due(&then.model, scene.cpu_time);
             deadly = self.role.own && (due || expect::takes_signal(&then.model));
         }
@@ -229,7 +229,7 @@ impl Attack {
                     let wanted = expect::after(&scene.state, model, at);
                     as_expected(&wanted, &now, scene.cpu_time).context("after the restore")?;
                 }
-                if self.role.own && expect::may_be_on_altstack(&now.model) {
+                if self.role.own && expect::may_be_on_altstack(&now.model()) {
                     // Nor can the target be made good.
                     self.board.count_outcome(Outcome::Restored { due });
                     return Ok(Some(Ended::Discarded));
@@ -272,7 +272,7 @@ fn make_good(scene: &mut Scene) -> anyhow::Result<bool> {
     let pristine = scene.pristine.as_bytes();
     let restore = || scene.restore(Scope::Process, pristine, pristine.len(), 0);
     let (result, at) = Window::around(restore)?;
-    if result == Err(Errno::EBUSY) && scene.state.model.flags.contains(RecordFlags::UNSTABLE) {
+    if result == Err(Errno::EBUSY) && scene.state.model().flags.contains(RecordFlags::UNSTABLE) {
         return Ok(false);
     }
     result.context("its own record cannot be restored any more")?;

@@ -6,15 +6,15 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use sigcr::{Action, AltStackFlags, Handler, Model, SigSet, ThreadModel, TimerModel, TimerState};
 
-use super::state::{is_cpu_clock, CpuTime, State, Window};
+use super::state::{is_cpu_clock, CpuTime, Expected, State, Window};
 use crate::sys::bit;
 
 /// A timer that expires sooner may do so before it is looked at.
 const SOON_NS: u64 = 60_000_000_000;
 
 /// The state `before` after `record` was restored onto it within the window.
-pub(crate) fn after(before: &State, record: &Model, restored_at: Window) -> State {
-    let mut state = before.clone();
+pub(crate) fn after(before: &State, record: &Model, restored_at: Window) -> Expected {
+    let mut state = before.expected();
     let model = &mut state.model;
     if let Some(actions) = &record.actions {
         // To restore a default action that is written out is to have none.

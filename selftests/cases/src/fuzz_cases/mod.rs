@@ -117,7 +117,9 @@ fn throw_all(options: &Options) -> anyhow::Result<bool> {
     // Two at the same time, each on a processor; and not two of one user, who is charged for the
     // signals of all targets together.
     for pair in attacks.chunks(2) {
-        for (attack, result) in pair.iter().zip(supervise::run(pair)?) {
+        let done = attacks.iter().map(|attack| attack.board.counts().done);
+        let results = supervise::run(pair, done.sum())?;
+        for (attack, result) in pair.iter().zip(results) {
             number += 1;
             let name = attack.role.name();
             let what = format!("hostile records change nothing that they should not of {name}");

@@ -108,14 +108,14 @@ impl Scene {
         };
         // The first expiry of a timer that is ignored leaves no signal to wait for.
         for _ in 0..1000 {
-            if !is_due(&scene.state.model, cpu_time) {
+            if !is_due(&scene.state.model(), cpu_time) {
                 break;
             }
             std::thread::sleep(SOON);
             scene.state = scene.read()?;
         }
         ensure!(
-            !is_due(&scene.state.model, cpu_time),
+            !is_due(&scene.state.model(), cpu_time),
             "the timers of the target do not come to rest"
         );
         scene.pristine = scene.state.record.clone();
@@ -187,10 +187,8 @@ fn read(subject: &Option<(Subject, OwnedFd)>, files: &StatusFiles) -> anyhow::Re
     let (record, at) = Window::around(|| checkpoint(subject))?;
     let record = record?;
     Ok(State {
-        model: record.to_model(),
         record,
-        itimers_at: at,
-        timers_at: at,
+        at,
         status: files.read()?,
     })
 }

@@ -9,11 +9,14 @@
 //! timer runs by it: in a stopped target they stand still, so there the times must be equal.
 
 use std::fs::File;
+use std::mem::offset_of;
 use std::os::unix::fs::FileExt;
 
 use anyhow::{bail, ensure, Context};
 use nix::time::{clock_gettime, ClockId};
-use sigcr::{Model, Snapshot, TimerModel, TimerNotify, TimerState};
+use sigcr::record::Section;
+use sigcr::{Itimers, Model, Snapshot, TimerModel, TimerNotify, TimerState, Timers};
+use sigcr_sys::{sigcr_header, sigcr_itimers, sigcr_timer, sigcr_timers};
 
 use crate::compare::same;
 
@@ -27,15 +30,21 @@ pub(crate) struct Window {
 /// A state that was read from a target.
 #[derive(Clone, Debug)]
 pub(crate) struct State {
-    /// Its record, as it was read.
+    /// Its record.
     pub(crate) record: Snapshot,
-    /// The same as values.
-    pub(crate) model: Model,
-    /// When it was read; of the interval timers and the others also when that was set.
-    pub(crate) itimers_at: Window,
-    pub(crate) timers_at: Window,
+    /// When that was read.
+    pub(crate) at: Window,
     /// Lines of `/proc/PID/status`, of each thread.
     pub(crate) status: Vec<String>,
+}
+
+/// What a state is to be.
+#[derive(Clone, Debug)]
+pub(crate) struct Expected {
+    pub(crate) model: Model,
+    /// When the interval timers and the others were set, or read.
+    pub(crate) itimers_at: Window,
+    pub(crate) timers_at: Window,
 }
 
 /// Which timers go on while the target is looked at.
@@ -134,35 +143,103 @@ impl StatusFiles {
     }
 }
 
+impl State {
+    /// The record as values.
+    pub(crate) fn model(&self) -> Model {
+        self.record.to_model()
+    }
+
+    /// What the state has to be for as long as nobody changes it.
+    pub(crate) fn expected(&self) -> Expected {
+        Expected {
+            model: self.model(),
+            itimers_at: self.at,
+            timers_at: self.at,
+        }
+    }
+}
+
 /// Fails unless nothing has changed: the records have the same bytes but for times that went on.
 pub(crate) fn same_state(before: &State, now: &State, cpu_time: CpuTime) -> anyhow::Result<()> {
     same("/proc/PID/status", &before.status, &now.status)?;
-    same_times(before, now, cpu_time)?;
-    let timeless = |state: &State| {
-        let model = without_times(&state.model, cpu_time);
-        Ok::<_, anyhow::Error>(model.encode().context("without times")?.into_bytes())
+    if before.record == now.record {
+        return Ok(());
+    }
+    let of = |state: &State| {
+        let record = state.record.record();
+        let itimers = record.itimers().map(Itimers::from);
+        let timers = record.timers().map(Timers::from);
+        (itimers, timers.unwrap_or_default())
     };
-    if before.record != now.record && timeless(before)? != timeless(now)? {
-        same("the record", &before.model, &now.model)?;
+    let (before_of, now_of) = (of(before), of(now));
+    let before_times = (before_of.0, &before_of.1, before.at, before.at);
+    let now_times = (now_of.0, &now_of.1, now.at, now.at);
+    same_times(before_times, now_times, cpu_time)?;
+    if timeless(&before.record, cpu_time) != timeless(&now.record, cpu_time) {
+        same("the record", &before.model(), &now.model())?;
         bail!("the record has other bytes");
     }
-    // What the model does not hold.
-    let same_len = before.record.as_bytes().len() == now.record.as_bytes().len();
-    ensure!(same_len, "the record has another length");
     Ok(())
+}
+
+/// The bytes of a record that the kernel wrote, without its checksum, and with no time left of what
+/// goes on.
+fn timeless(record: &Snapshot, cpu_time: CpuTime) -> Vec<u8> {
+    let mut bytes = record.as_bytes().to_vec();
+    let mut clear = |off: usize, len: usize| bytes[off..off + len].fill(0);
+    clear(offset_of!(sigcr_header, crc32c), 4);
+    let passes = cpu_time == CpuTime::Passes;
+    for (off, section) in record.record().sections() {
+        match section {
+            Section::Itimers(itimers) => {
+                for (at, itimer, passes) in [
+                    (offset_of!(sigcr_itimers, real), itimers.real, true),
+                    (offset_of!(sigcr_itimers, virt), itimers.virt, passes),
+                    (offset_of!(sigcr_itimers, prof), itimers.prof, passes),
+                ] {
+                    if passes && itimer.remaining_ns != 0 {
+                        clear(off + at, 8);
+                    }
+                }
+            }
+            Section::Timers(timers) => {
+                for (index, timer) in timers.iter().enumerate() {
+                    let at = size_of::<sigcr_timers>() + index * size_of::<sigcr_timer>();
+                    if goes_on(&timer.into(), cpu_time) {
+                        clear(off + at + offset_of!(sigcr_timer, remaining_ns), 8);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    bytes
 }
 
 /// Fails unless the state is what it is to be. Of that, how threads are stopped and what is known
 /// of the process is not looked at.
-pub(crate) fn as_expected(expected: &State, now: &State, cpu_time: CpuTime) -> anyhow::Result<()> {
-    let comparable = |state: &State| {
+pub(crate) fn as_expected(
+    expected: &Expected,
+    now: &State,
+    cpu_time: CpuTime,
+) -> anyhow::Result<()> {
+    let now = now.expected();
+    let comparable = |state: &Expected| {
         let mut model = without_times(&state.model, cpu_time);
         model.process = None;
         without_meaning(&mut model);
         model
     };
-    same("the state", &comparable(expected), &comparable(now))?;
-    same_times(expected, now, cpu_time)
+    same("the state", &comparable(expected), &comparable(&now))?;
+    let none = Timers::default();
+    let times = |state: &'_ Expected| (state.model.itimers, state.itimers_at, state.timers_at);
+    let timers = |state: &Expected| state.model.timers.clone().unwrap_or_else(|| none.clone());
+    let (a, b) = (times(expected), times(&now));
+    same_times(
+        (a.0, &timers(expected), a.1, a.2),
+        (b.0, &timers(&now), b.1, b.2),
+        cpu_time,
+    )
 }
 
 /// Takes out what a record may say of timers without any effect. The entry of a timer is made by the
@@ -224,8 +301,11 @@ fn without_times(model: &Model, cpu_time: CpuTime) -> Model {
     model
 }
 
+/// The timers of a state, and when the two kinds were read or set.
+type Times<'a> = (Option<Itimers>, &'a Timers, Window, Window);
+
 /// Fails unless each timer can expire at the same time in both.
-fn same_times(wanted: &State, got: &State, cpu_time: CpuTime) -> anyhow::Result<()> {
+fn same_times(wanted: Times<'_>, got: Times<'_>, cpu_time: CpuTime) -> anyhow::Result<()> {
     let meet = |what: &str, wanted: (u64, u64), got: (u64, u64)| {
         ensure!(
             wanted.0 <= got.1 && got.0 <= wanted.1,
@@ -233,22 +313,19 @@ fn same_times(wanted: &State, got: &State, cpu_time: CpuTime) -> anyhow::Result<
         );
         Ok(())
     };
-    if let (Some(a), Some(b)) = (&wanted.model.itimers, &got.model.itimers) {
+    if let (Some(a), Some(b)) = (wanted.0, got.0) {
         let (a, b) = (a.real.remaining_ns, b.real.remaining_ns);
         if a != 0 && b != 0 {
-            let (a, b) = (wanted.itimers_at.after(a), got.itimers_at.after(b));
-            meet("ITIMER_REAL", a, b)?;
+            meet("ITIMER_REAL", wanted.2.after(a), got.2.after(b))?;
         }
     }
-    let timers = |state: &State| state.model.timers.clone().unwrap_or_default().timers;
-    for (a, b) in timers(wanted).iter().zip(&timers(got)) {
+    for (a, b) in wanted.1.timers.iter().zip(&got.1.timers) {
         // One of an absolute time has that in its record.
         let both_run = a.remaining_ns != 0 && b.remaining_ns != 0 && a.expires_ns.is_none();
         if both_run && goes_on(a, cpu_time) && !is_cpu_clock(a.clock_id) {
             let what = format!("timer {}", a.timer_id);
             let (a, b) = (a.remaining_ns, b.remaining_ns);
-            let (a, b) = (wanted.timers_at.after(a), got.timers_at.after(b));
-            meet(&what, a, b)?;
+            meet(&what, wanted.3.after(a), got.3.after(b))?;
         }
     }
     Ok(())

@@ -33,7 +33,9 @@ struct Watched<'a> {
 }
 
 /// Runs the attacks side by side; of each the result, an error being what does not hold.
-pub(crate) fn run(attacks: &[Attack]) -> anyhow::Result<Vec<Result<(), String>>> {
+///
+/// `done_before` records are told of as done already.
+pub(crate) fn run(attacks: &[Attack], done_before: u64) -> anyhow::Result<Vec<Result<(), String>>> {
     let mut all = Vec::new();
     for attack in attacks {
         all.push(Watched::start(attack, None)?);
@@ -46,7 +48,7 @@ pub(crate) fn run(attacks: &[Attack]) -> anyhow::Result<Vec<Result<(), String>>>
         if told.elapsed() >= TOLD_INTERVAL {
             told = Instant::now();
             let done: u64 = attacks.iter().map(|a| a.board.counts().done).sum();
-            println!("# done {done}");
+            println!("# done {}", done_before + done);
         }
         std::thread::sleep(POLL_INTERVAL);
     }

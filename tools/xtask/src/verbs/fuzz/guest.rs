@@ -20,7 +20,7 @@ use crate::verbs::Workshop;
 const PROGRAM: &str = "fuzz-cases";
 
 /// The debug kernel gets one record in so many, since it is that much slower.
-const DEBUG_SHARE: u64 = 10;
+const DEBUG_SHARE: u64 = 50;
 
 /// Fuzzes the kernels.
 pub(super) fn fuzz(run: &mut Run<'_>) -> Result<()> {
