@@ -82,6 +82,9 @@ impl Role {
     }
 }
 
+/// So many records each attacker has to throw, however short the time is.
+const ENOUGH_IN_TIME: u64 = 10;
+
 /// With so many records every refusal and the common errors have to be seen.
 const ENOUGH: u64 = 20_000;
 
@@ -108,7 +111,11 @@ fn throw_all(options: &Options) -> anyhow::Result<bool> {
             number,
             step: ROLES.len() as u64,
             options: *options,
-            deadline: options.limit.map(|limit| started + limit),
+            // Each pair has half of the time.
+            deadline: options.limit.map(|limit| match number {
+                0 | 1 => started + limit / 2,
+                _ => started + limit,
+            }),
             board: Board::new()?,
         });
     }
@@ -186,6 +193,12 @@ fn reach(options: &Options, attacks: &[Attack]) -> Result<(), String> {
     };
     if tally.total() < wanted && options.limit.is_none() {
         return Err(format!("{} of {wanted} records were thrown", tally.total()));
+    }
+    for Attack { role, board, .. } in attacks {
+        let done = board.counts().done;
+        if done < ENOUGH_IN_TIME.min(wanted / ROLES.len() as u64) {
+            return Err(format!("{}: only {done} records were thrown", role.name()));
+        }
     }
     println!("# thrown {} seed {}", tally.total(), options.seed);
     if tally.total() < ENOUGH {
