@@ -3,6 +3,7 @@
 //! The campaign against the decoder in user space; `cargo xtask fuzz` runs it.
 
 use std::io::{stdout, Write};
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{bail, Context};
@@ -26,8 +27,17 @@ struct Args {
     seconds: Option<u64>,
 }
 
-fn main() -> anyhow::Result<()> {
-    let args = Args::parse();
+fn main() -> ExitCode {
+    match run(&Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            println!("{e:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &Args) -> anyhow::Result<()> {
     if let Some(index) = args.only {
         return check_only(args.seed, index);
     }

@@ -21,8 +21,23 @@ pub(crate) fn run(paths: &Paths, args: &TreeArgs) -> Result<u8> {
     let workshop = Workshop::open(paths, args)?;
     let mut failures = Vec::new();
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let commands: [&[&str]; 2] = [
+    // The fuzz targets are a workspace of their own.
+    const FUZZ: &str = "libsigcr/fuzz/Cargo.toml";
+    let commands: [&[&str]; 4] = [
         &["fmt", "--all", "--check"],
+        &["fmt", "--manifest-path", FUZZ, "--check"],
+        &[
+            "clippy",
+            "--quiet",
+            "--manifest-path",
+            FUZZ,
+            "--target-dir",
+            "target",
+            "--no-default-features",
+            "--",
+            "-D",
+            "warnings",
+        ],
         &[
             "clippy",
             "--quiet",
