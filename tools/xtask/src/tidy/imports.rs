@@ -186,8 +186,13 @@ mod tests {
             "use sigcr_sys::SIGCR_MAGIC;\n"
         ));
         assert!(found(
-            "selftests/cases/Cargo.toml",
-            "sigcr-sys.workspace = true\n"
+            "selftests/cases/src/lib_cases/own.rs",
+            "use sigcr_sys::SIGCR_MAGIC;\n"
+        ));
+        // Hostile records have to get past what the library refuses.
+        assert!(!found(
+            "selftests/cases/src/fuzz_cases/attack.rs",
+            "use sigcr_sys::SIGCR_MAGIC;\n"
         ));
         assert!(!found(
             "libsigcr/src/syscall.rs",
