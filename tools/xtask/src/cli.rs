@@ -45,6 +45,12 @@ pub(crate) enum Verb {
     Lint(TreeArgs),
     /// Check the rules of this house
     Tidy,
+    /// Put the table of who may from its test into the documentation
+    Access {
+        /// Only compare with the committed file
+        #[arg(long)]
+        check: bool,
+    },
     /// Generate the raw bindings from the UAPI header
     Bindings {
         /// Only compare with the committed file

@@ -46,6 +46,7 @@ fn run(cli: Cli) -> anyhow::Result<u8> {
         Verb::Kernel(verb) => verbs::kernel::run(&paths, &verb),
         Verb::Lint(args) => lint::run(&paths, &args),
         Verb::Tidy => tidy::run(&paths),
+        Verb::Access { check } => verbs::access::run(&paths, check),
         Verb::Bindings { check } => verbs::bindings::run(&paths, check),
     }
 }

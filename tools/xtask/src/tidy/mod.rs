@@ -15,6 +15,7 @@ use anyhow::Result;
 use crate::kernel::overlay::Overlay;
 use crate::util::files::read;
 use crate::util::paths::Paths;
+use crate::verbs::access;
 
 /// One place where a rule is broken.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,6 +68,9 @@ pub(crate) fn run(paths: &Paths) -> Result<u8> {
     violations.extend(partition::check_hooks(&overlay));
     violations.extend(partition::check_series(paths, &overlay)?);
     violations.extend(partition::check_links(paths)?);
+    if let Some(what) = access::violation(paths)? {
+        violations.push(Violation::new(access::DOCUMENT, what));
+    }
     for violation in &violations {
         println!("{}: {}", violation.path.display(), violation.what);
     }

@@ -2,6 +2,7 @@
 
 //! The verbs of the command line, and the steps that they share.
 
+pub(crate) mod access;
 pub(crate) mod bench;
 pub(crate) mod bindings;
 pub(crate) mod boot;

@@ -4,12 +4,10 @@
  *
  * Numbers such as (37) name the scenario in the project's list.
  */
-#include "caller.h"
+#include "access_run.h"
 #include <limits.h>
 #include <linux/filter.h>
-#include <linux/landlock.h>
 #include <linux/seccomp.h>
-#include <sched.h>
 
 #define SELF PIDFD_SELF_THREAD_GROUP
 
@@ -34,128 +32,44 @@ FIXTURE_TEARDOWN(target)
 		EXPECT_TRUE(write_text(YAMA_SCOPE, self->scope));
 }
 
-#define START_STOPPED(setup) do {					\
-	ASSERT_TRUE(child_start(&self->child, setup, NULL));		\
-	ASSERT_TRUE(child_stop(&self->child, STOP_SIGNAL));		\
-} while (0)
-
-/* (38) */
-TEST_F(target, process_of_another_user_is_eperm)
+/* (37) to (39) */
+TEST_F(access, answers_are_those_of_the_table)
 {
-	int pidfd;
-
-	START_STOPPED(be_owned);
-	pidfd = self->child.pidfd;
-	EXPECT_ANSWERS(-EPERM, -EPERM, -EPERM, become_stranger, pidfd);
-	EXPECT_ANSWERS(0, 0, -EPERM, become_owner, pidfd);
-	EXPECT_ANSWERS(0, 0, 0, become_nobody_else, pidfd);
-}
-
-/* Who may not look is not told that there is nothing to see. */
-TEST_F(target, running_process_of_another_user_is_eperm_not_ebusy)
-{
-	int pidfd;
-
-	ASSERT_TRUE(child_start(&self->child, be_owned, NULL));
-	pidfd = self->child.pidfd;
-	EXPECT_ANSWERS(-EPERM, -EPERM, -EPERM, become_stranger, pidfd);
-	EXPECT_ANSWERS(-EBUSY, -EBUSY, -EPERM, become_owner, pidfd);
-}
-
-static void be_not_dumpable(struct child *child)
-{
-	be_owned(child);
-	child_check(!prctl(PR_SET_DUMPABLE, 0));
+	access_try_all(_metadata, self, NO_MODULE);
 }
 
 /* (38) */
-TEST_F(target, process_that_is_not_dumpable_needs_cap_sys_ptrace)
+TEST_F(access, answers_with_landlock_are_those_of_the_table)
 {
-	int pidfd;
-
-	START_STOPPED(be_not_dumpable);
-	pidfd = self->child.pidfd;
-	EXPECT_ANSWERS(-EPERM, -EPERM, -EPERM, become_owner, pidfd);
-	EXPECT_ANSWERS(-EPERM, -EPERM, -EPERM, become_owner_who_may_restore,
-		       pidfd);
-	EXPECT_ANSWERS(0, 0, -EPERM, become_owner_who_may_trace, pidfd);
+	access_try_all(_metadata, self, LANDLOCK);
 }
 
-static void be_able_to_return_to_root(struct child *child)
+/* (38) */
+TEST_F(access, answers_with_yama_scope_0_are_those_of_the_table)
 {
-	child_check(!syscall(SYS_setresuid, TARGET_UID, TARGET_UID, 0));
-	child_check(!prctl(PR_SET_DUMPABLE, 1));
-	die_with(child->parent);
-	block_all(child);
+	access_try_all(_metadata, self, YAMA_0);
 }
 
-/* (38) As a set-user-ID program is. */
-TEST_F(target, process_with_another_saved_uid_is_eperm)
+/* (38) */
+TEST_F(access, answers_with_yama_scope_1_are_those_of_the_table)
 {
-	START_STOPPED(be_able_to_return_to_root);
-	EXPECT_ANSWERS(-EPERM, -EPERM, -EPERM, become_owner,
-		       self->child.pidfd);
-	EXPECT_ANSWERS(0, 0, 0, become_nobody_else, self->child.pidfd);
+	access_try_all(_metadata, self, YAMA_1);
 }
 
-static struct child *thread_child;
-
-static void *stay_root(void *arg __maybe_unused)
+/* (38) */
+TEST_F(access, answers_with_yama_scope_2_are_those_of_the_table)
 {
-	thread_child->log->tids[1] = sys_gettid();
-	for (;;)
-		pause();
-	return NULL;
-}
-
-/* System calls change one thread only; the library changes all. */
-static void be_owned_but_for_one_thread(struct child *child)
-{
-	pthread_t thread;
-
-	thread_child = child;
-	child_check(!pthread_create(&thread, NULL, stay_root, NULL));
-	child_check(eventually(child->log->tids[1]));
-	be_owned(child);
-}
-
-TEST_F(target, access_is_checked_for_each_thread_concerned)
-{
-	struct child *child = &self->child;
-	int leader, other;
-
-	START_STOPPED(be_owned_but_for_one_thread);
-	leader = sys_pidfd_open(child->pid, PIDFD_THREAD);
-	other = sys_pidfd_open(child->log->tids[1], PIDFD_THREAD);
-	ASSERT_GE(leader, 0);
-	ASSERT_GE(other, 0);
-	EXPECT_ANSWERS(-EPERM, -EPERM, -EPERM, become_owner, child->pidfd);
-	/* The record of EXPECT_ANSWERS is one of a process. */
-	EXPECT_ANSWERS(0, -EINVAL, -EINVAL, become_owner, leader);
-	EXPECT_EQ(-EPERM, answers_for(become_owner, other).ckpt);
+	access_try_all(_metadata, self, YAMA_2);
 }
 
 /* (39) */
-TEST_F(target, kernel_thread_is_eperm)
+TEST_F(target, kernel_thread_is_eperm_also_to_a_live_checkpoint)
 {
 	int pidfd = sys_pidfd_open(2, 0);
 
 	ASSERT_GE(pidfd, 0);
-	EXPECT_ANSWERS(-EPERM, -EPERM, -EPERM, become_nobody_else, pidfd);
 	EXPECT_EQ(-EPERM, sigckpt(pidfd, NULL, 0, SIGCKPT_LIVE));
-}
-
-/* (37) */
-TEST_F(target, si_code_of_the_kernel_needs_cap_checkpoint_restore)
-{
-	START_STOPPED(be_owned);
-	EXPECT_ANSWERS(0, 0, -EPERM, become_owner, self->child.pidfd);
-	EXPECT_ANSWERS(0, 0, -EPERM, become_owner_who_may_trace,
-		       self->child.pidfd);
-	EXPECT_ANSWERS(0, 0, 0, become_owner_who_may_restore,
-		       self->child.pidfd);
-	EXPECT_ANSWERS(0, 0, 0, become_owner_who_may_administer,
-		       self->child.pidfd);
+	close(pidfd);
 }
 
 /* A process of two threads, each of which becomes somebody of its own. */
@@ -287,10 +201,10 @@ TEST_F(target, each_si_code_is_reserved_as_for_rt_sigqueueinfo)
 	struct record again = {};
 	size_t i;
 
-	START_STOPPED(be_owned);
+	ASSERT_TRUE(child_start(&self->child, be_owned, NULL));
+	ASSERT_TRUE(child_stop(&self->child, STOP_SIGNAL));
 	for (i = 0; i < ARRAY_SIZE(rows); i++) {
-		record_signal(record, self->child.pid, rows[i].signo,
-			      rows[i].si_code);
+		record_signal(record, 0, rows[i].signo, rows[i].si_code);
 		EXPECT_EQ(rows[i].reserved ? -EPERM : 0,
 			  owner_restores(record, self->child.pidfd, 0))
 			TH_LOG("si_code %d", rows[i].si_code);
@@ -321,171 +235,6 @@ TEST_F(target, each_si_code_is_reserved_as_for_rt_sigqueueinfo)
 	EXPECT_EQ(SET_OF(SIGSEGV) | SET_OF(40), again.shared->set);
 	free(again.bytes);
 }
-
-static bool become_owner_blocking_all(void)
-{
-	__u64 set = ALL_SIGNALS;
-
-	return become_owner() && !sys_sigprocmask(SIG_SETMASK, &set, NULL);
-}
-
-/* (37) */
-TEST_F(target, one_s_own_process_needs_no_privilege_for_any_si_code)
-{
-	EXPECT_ANSWERS(0, 0, 0, become_owner_blocking_all, SELF);
-	ASSERT_TRUE(write_text(YAMA_SCOPE, "2"));
-	EXPECT_ANSWERS(0, 0, 0, become_owner_blocking_all, SELF);
-}
-
-static bool enter_user_namespace(void)
-{
-	return !unshare(CLONE_NEWUSER);
-}
-
-static bool become_owner_in_user_namespace(void)
-{
-	return become_owner() && enter_user_namespace();
-}
-
-/* (37) Full of capabilities, but over itself only. */
-TEST_F(target, capabilities_in_a_child_user_namespace_are_none_outside)
-{
-	START_STOPPED(be_owned);
-	EXPECT_ANSWERS(-EPERM, -EPERM, -EPERM, become_owner_in_user_namespace,
-		       self->child.pidfd);
-	EXPECT_ANSWERS(-EPERM, -EPERM, -EPERM, enter_user_namespace,
-		       self->child.pidfd);
-}
-
-static void be_owned_in_user_namespace(struct child *child)
-{
-	be_owned(child);
-	child_check(enter_user_namespace());
-	child_check(!prctl(PR_SET_DUMPABLE, 1));
-}
-
-/* (37) The owner of a namespace has every capability over it. */
-TEST_F(target, owner_of_the_target_s_user_namespace_may_do_all)
-{
-	START_STOPPED(be_owned_in_user_namespace);
-	EXPECT_ANSWERS(0, 0, 0, become_owner, self->child.pidfd);
-	EXPECT_ANSWERS(-EPERM, -EPERM, -EPERM, become_stranger,
-		       self->child.pidfd);
-}
-
-static void let_anybody_trace(struct child *child)
-{
-	be_owned(child);
-	prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY);
-}
-
-/* Forks a child, stops it and asks both calls; as the owner, with @cap. */
-static struct answers answers_about_own_child(int cap)
-{
-	struct answers *shared = shared_memory(sizeof(*shared)), answers;
-	pid_t pid;
-
-	*shared = (struct answers){ 1, 1, 1 };
-	pid = fork();
-	if (!pid) {
-		struct child child;
-
-		if (become_user(TARGET_UID, cap) &&
-		    child_start(&child, block_all, NULL) &&
-		    child_stop(&child, STOP_SIGNAL))
-			try_all(child.pidfd, shared);
-		child_end(&child);
-		_exit(0);
-	}
-	waitpid(pid, NULL, 0);
-	answers = *shared;
-	munmap(shared, sizeof(*shared));
-	return answers;
-}
-
-/* (38) */
-TEST_F(target, yama_scope_1_lets_ancestors_and_declared_tracers)
-{
-	int pidfd;
-
-	START_STOPPED(be_owned);
-	pidfd = self->child.pidfd;
-	EXPECT_ANSWERS(0, 0, -EPERM, become_owner, pidfd);
-	ASSERT_GOOD_SO_FAR();
-	if (!write_text(YAMA_SCOPE, "1"))
-		SKIP(return, "no Yama");
-	EXPECT_ANSWERS(-EPERM, -EPERM, -EPERM, become_owner, pidfd);
-	EXPECT_ANSWERS(0, 0, -EPERM, become_owner_who_may_trace, pidfd);
-	EXPECT_EQ(0, answers_about_own_child(-1).ckpt);
-	EXPECT_EQ(0, answers_about_own_child(-1).restore);
-	child_end(&self->child);
-	START_STOPPED(let_anybody_trace);
-	EXPECT_ANSWERS(0, 0, -EPERM, become_owner, self->child.pidfd);
-}
-
-/* (38) */
-TEST_F(target, yama_scope_2_lets_cap_sys_ptrace_only)
-{
-	int pidfd;
-
-	START_STOPPED(let_anybody_trace);
-	pidfd = self->child.pidfd;
-	EXPECT_ANSWERS(0, 0, -EPERM, become_owner, pidfd);
-	ASSERT_GOOD_SO_FAR();
-	if (!write_text(YAMA_SCOPE, "2"))
-		SKIP(return, "no Yama");
-	EXPECT_ANSWERS(-EPERM, -EPERM, -EPERM, become_owner, pidfd);
-	EXPECT_ANSWERS(-EPERM, -EPERM, -EPERM, become_owner_who_may_restore,
-		       pidfd);
-	EXPECT_ANSWERS(0, 0, -EPERM, become_owner_who_may_trace, pidfd);
-	EXPECT_EQ(-EPERM, answers_about_own_child(-1).ckpt);
-	EXPECT_EQ(-EPERM, answers_about_own_child(-1).restore);
-	EXPECT_EQ(0, answers_about_own_child(CAP_SYS_PTRACE).ckpt);
-}
-
-static bool enter_landlock(void)
-{
-	struct landlock_ruleset_attr attr = {
-		.handled_access_fs = LANDLOCK_ACCESS_FS_MAKE_SOCK,
-	};
-	int ruleset = syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr),
-			      0);
-
-	return ruleset >= 0 && !prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) &&
-	       !syscall(SYS_landlock_restrict_self, ruleset, 0);
-}
-
-static bool landlock_is_there(void)
-{
-	return syscall(SYS_landlock_create_ruleset, NULL, 0,
-		       LANDLOCK_CREATE_RULESET_VERSION) > 0;
-}
-
-static void enter_landlock_too(struct child *child)
-{
-	child_check(enter_landlock());
-	block_all(child);
-}
-
-/* (38) Even root, if it is in a domain that the target is not in. */
-TEST_F(target, landlock_domain_confines_to_itself)
-{
-	START_STOPPED(block_all);
-	EXPECT_ANSWERS(0, 0, 0, become_nobody_else, self->child.pidfd);
-	ASSERT_GOOD_SO_FAR();
-	if (!landlock_is_there())
-		SKIP(return, "no Landlock");
-	EXPECT_ANSWERS(-EPERM, -EPERM, -EPERM, enter_landlock,
-		       self->child.pidfd);
-	/* A domain below one's own is open. */
-	child_end(&self->child);
-	START_STOPPED(enter_landlock_too);
-	EXPECT_ANSWERS(0, 0, 0, become_nobody_else, self->child.pidfd);
-	ASSERT_TRUE(enter_landlock());
-	EXPECT_EQ(-EPERM, sigckpt(self->child.pidfd, NULL, 0, 0));
-	EXPECT_GT(sigckpt(SELF, NULL, 0, 0), 0);
-}
-
 /* Denies system call @nr with error number @error. */
 static bool deny(int nr, int error)
 {
@@ -521,4 +270,9 @@ TEST_F(target, seccomp_filter_denies_each_call_with_its_own_error)
 	EXPECT_EQ(-ENODATA, record_restore(record, SELF, 0));
 }
 
-TEST_HARNESS_MAIN
+int main(int argc, char **argv)
+{
+	if (argc == 3 && !strcmp(argv[1], SETUID_ARGUMENT))
+		return setuid_main(argv);
+	return test_harness_run(argc, argv);
+}
