@@ -9,22 +9,26 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
 
-use guest_init::protocol::{Event, KUNIT};
-use guest_init::tap::Nested;
+use guest_init::protocol::{suite_name, Event};
+use guest_init::tap::{SuiteItem, Suites};
 
 /// Returns the results of the unit tests that the kernel ran while it booted.
 pub(crate) fn kunit_events() -> Result<Vec<Event>, String> {
-    let mut nested = Nested::default();
-    let events = kernel_log()?
-        .iter()
-        .filter_map(|line| nested.case(line))
-        .map(|(name, result)| Event::Case {
-            program: KUNIT.into(),
+    let mut suites = Suites::default();
+    let event = |item| match item {
+        SuiteItem::Plan(suite, count) => Event::Plan {
+            program: suite_name(&suite),
+            count,
+        },
+        SuiteItem::Case(suite, name, result) => Event::Case {
+            program: suite_name(&suite),
             name,
             result,
-        })
-        .collect();
-    Ok(events)
+        },
+    };
+    let log = kernel_log()?;
+    let items = log.iter().filter_map(|line| suites.line(line));
+    Ok(items.map(event).collect())
 }
 
 /// Scans for memory that the kernel has lost; returns its report when there is any.

@@ -19,8 +19,13 @@ pub const OUTPUT_PORT: &str = "ttyS1";
 /// The events, guest to host only.
 pub const VERDICT_PORT: &str = "ttyS2";
 
-/// Under this name the results of the kernel's own unit tests are reported.
-pub const KUNIT: &str = "kunit";
+/// So begin the names under which the kernel's own unit tests are reported, each suite as a program.
+pub const KUNIT: &str = "kunit ";
+
+/// The name of a suite of the kernel's unit tests in all events.
+pub fn suite_name(suite: &str) -> String {
+    KUNIT.to_owned() + suite
+}
 
 /// What one boot is to do.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -59,24 +59,55 @@ pub fn parse_line(line: &str) -> Option<Item> {
     })
 }
 
-/// Finds the leaves in nested KTAP, where the result of a suite follows those of its cases.
+/// Reads the KTAP that KUnit writes into the kernel's log: suites, in each its cases.
+///
+/// A case that is made of others, one for each parameter, counts once, by its own result.
 #[derive(Default)]
-pub struct Nested {
-    last_depth: usize,
+pub struct Suites {
+    /// The suite that is being read, and how far its lines are indented.
+    suite: Option<(String, usize)>,
+    case_failed: bool,
 }
 
-impl Nested {
-    /// Reads one line; returns its case unless it merely sums up cases already seen.
+/// What a line of KUnit's says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SuiteItem {
+    /// So many cases of this suite will follow.
+    Plan(String, u32),
+    /// A case of this suite has ended.
+    Case(String, String, Outcome),
+}
+
+impl Suites {
+    /// Reads one line; `None` for what says nothing new.
     ///
-    /// A failed sum is returned as well: a suite may fail in its setup or teardown.
-    pub fn case(&mut self, line: &str) -> Option<(String, Outcome)> {
-        let depth = line.len() - line.trim_start_matches(' ').len();
-        let Some(Item::Case { name, result }) = parse_line(line.trim_start_matches(' ')) else {
+    /// A suite that failed without a failed case, as in its setup, is a case of its own.
+    pub fn line(&mut self, line: &str) -> Option<SuiteItem> {
+        let text = line.trim_start_matches(' ');
+        let depth = line.len() - text.len();
+        if let Some(name) = text.strip_prefix("# Subtest: ") {
+            // Deeper ones are the parameters of a case.
+            if self.suite.as_ref().is_none_or(|(_, at)| depth <= *at) {
+                self.suite = Some((name.trim_end().to_owned(), depth));
+                self.case_failed = false;
+            }
             return None;
-        };
-        let sums_up = self.last_depth > depth;
-        self.last_depth = depth;
-        (!sums_up || result == Outcome::Fail).then_some((name, result))
+        }
+        let (suite, suite_depth) = self.suite.clone()?;
+        match parse_line(text)? {
+            Item::Plan(count) if depth == suite_depth => Some(SuiteItem::Plan(suite, count)),
+            Item::Case { name, result } if depth == suite_depth => {
+                self.case_failed |= result == Outcome::Fail;
+                Some(SuiteItem::Case(suite, name, result))
+            }
+            // The sum of the suite.
+            Item::Case { name, result } if depth < suite_depth => {
+                self.suite = None;
+                let unexplained = result == Outcome::Fail && !self.case_failed;
+                unexplained.then_some(SuiteItem::Case(suite, name, result))
+            }
+            _ => None,
+        }
     }
 }
 
@@ -141,25 +172,55 @@ mod tests {
         );
     }
 
-    #[test]
-    fn only_the_leaves_of_nested_output_are_cases() {
-        let log = "KTAP version 1\n1..1\n    KTAP version 1\n    # Subtest: sigcr\n    1..2\n                       ok 1 first\n    not ok 2 second\nok 1 sigcr\n    ok 1 third\nok 2 other";
-        let mut nested = Nested::default();
-        let names: Vec<_> = log
-            .lines()
-            .filter_map(|line| nested.case(line))
-            .map(|(name, _)| name)
-            .collect();
-        assert_eq!(names, ["first", "second", "third"]);
+    fn items(log: &str) -> Vec<SuiteItem> {
+        let mut suites = Suites::default();
+        log.lines().filter_map(|line| suites.line(line)).collect()
     }
 
     #[test]
-    fn a_suite_that_fails_without_a_failed_case_is_reported() {
-        let mut nested = Nested::default();
-        assert!(nested.case("    ok 1 first").is_some());
+    fn cases_are_told_by_suite_and_parameters_are_not_cases() {
+        let log = "\
+KTAP version 1
+1..2
+    KTAP version 1
+    # Subtest: first
+    # module: sigcr
+    1..2
+    ok 1 one
+        KTAP version 1
+        # Subtest: two
+        not ok 1 parameter
+        ok 2 parameter
+    not ok 2 two
+# first: pass:1 fail:1 skip:0 total:2
+not ok 1 first
+    KTAP version 1
+    # Subtest: second
+    1..1
+    ok 1 three # SKIP no
+ok 2 second # SKIP";
+        let plan = |suite: &str, count| SuiteItem::Plan(suite.into(), count);
+        let case =
+            |suite: &str, name: &str, result| SuiteItem::Case(suite.into(), name.into(), result);
         assert_eq!(
-            nested.case("not ok 1 suite"),
-            Some(("suite".into(), Outcome::Fail))
+            items(log),
+            [
+                plan("first", 2),
+                case("first", "one", Outcome::Pass),
+                case("first", "two", Outcome::Fail),
+                plan("second", 1),
+                case("second", "three", Outcome::Skip),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_suite_that_fails_without_a_failed_case_is_told() {
+        let log = "    # Subtest: a\n    1..1\n    ok 1 one\nnot ok 1 a\nnot ok 2 b";
+        let case = |name: &str, result| SuiteItem::Case("a".into(), name.into(), result);
+        assert_eq!(
+            items(log)[1..],
+            [case("one", Outcome::Pass), case("a", Outcome::Fail)]
         );
     }
 }

@@ -29,6 +29,8 @@ mod sighand;
 mod signalfds;
 mod standstill;
 mod target;
+#[cfg(CONFIG_SIGCR_KUNIT_TEST)]
+mod testing;
 mod thread;
 mod timers;
 

@@ -105,7 +105,7 @@ fn a_crash_of_the_kernel_is_failure_and_the_next_program_still_runs() {
     let programs = [crash, next];
     let reports = session(image()).run_all(&job(&programs)).unwrap();
     assert_eq!(reports.len(), 2);
-    let verdict = judge(&programs, false, &reports);
+    let verdict = judge(&programs, &[], &reports);
     println!("{verdict:#?}");
     assert_eq!(verdict.passed_count, 2);
     let failed = |what: &str| verdict.failures.iter().any(|f| f.contains(what));
@@ -122,7 +122,7 @@ fn a_warning_of_the_kernel_is_failure_though_the_program_succeeds() {
     let programs = [shell("warn", warn)];
     let report = boot(&programs);
     assert_eq!(exit_code("warn", &report.events), Some(0));
-    let verdict = judge(&programs, false, &[report]);
+    let verdict = judge(&programs, &[], &[report]);
     assert_eq!(verdict.line(), "1 passed, 1 failed");
     assert!(verdict.failures[0].contains("kernel/signal.c:1"));
 }
@@ -155,7 +155,7 @@ fn a_program_that_hangs_is_killed_and_its_processes_with_it() {
     assert!(report.events.contains(&timeout));
     assert_eq!(exit_code("hang", &report.events), Some(128 + 9));
     assert_eq!(exit_code("left-behind", &report.events), Some(0));
-    let verdict = judge(&programs, false, &[report]);
+    let verdict = judge(&programs, &[], &[report]);
     assert_eq!(verdict.passed_count, 3, "{verdict:?}");
     assert!(
         verdict.failures.iter().all(|f| f.starts_with("hang: ")),

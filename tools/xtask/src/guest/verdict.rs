@@ -25,6 +25,11 @@ impl Verdict {
         self.failures.extend(other.failures);
     }
 
+    /// Cases that were reported, as long as nothing but their results has been added.
+    fn cases_count(&self) -> usize {
+        self.passed_count as usize + self.failures.len() + self.skipped.len()
+    }
+
     /// The line that a run ends with.
     pub(crate) fn line(&self) -> String {
         format!(
@@ -35,8 +40,8 @@ impl Verdict {
     }
 }
 
-/// Judges test programs by all boots that it took to run them.
-pub(crate) fn judge(programs: &[Program], kunit: bool, reports: &[Report]) -> Verdict {
+/// Judges test programs, and suites of the kernel's unit tests, by all boots that it took to run them.
+pub(crate) fn judge(programs: &[Program], suites: &[String], reports: &[Report]) -> Verdict {
     let mut verdict = Verdict::default();
     for report in reports {
         verdict.failures.extend(guest_failures(report));
@@ -45,15 +50,30 @@ pub(crate) fn judge(programs: &[Program], kunit: bool, reports: &[Report]) -> Ve
     for program in programs {
         verdict.add(judge_program(&program.name, &events));
     }
-    if kunit {
-        let cases = cases_of(KUNIT, &events);
-        if cases.passed_count == 0 && cases.failures.is_empty() {
-            verdict
-                .failures
-                .push(format!("{KUNIT}: the kernel reported no unit test"));
+    // Also those that nobody asked for: the kernel has some of its own.
+    let mut reported: Vec<&str> = suites.iter().map(String::as_str).collect();
+    for event in &events {
+        let (Event::Plan { program, .. } | Event::Case { program, .. }) = event else {
+            continue;
+        };
+        if program.starts_with(KUNIT) && !reported.contains(&program.as_str()) {
+            reported.push(program);
         }
-        verdict.add(cases);
     }
+    for suite in reported {
+        verdict.add(judge_suite(suite, &events));
+    }
+    verdict
+}
+
+/// Judges a suite of the kernel's unit tests: all of its cases have run, and there are some.
+fn judge_suite(name: &str, events: &[&Event]) -> Verdict {
+    let mut verdict = cases_of(name, events);
+    let cases_count = verdict.cases_count();
+    let none = (cases_count == 0).then(|| "the kernel reported no test case".to_owned());
+    let wrong = plan_failures(name, cases_count, events).chain(none);
+    let wrong = wrong.map(|what| format!("{name}: {what}"));
+    verdict.failures.extend(wrong);
     verdict
 }
 
@@ -109,8 +129,7 @@ const KSFT_SKIP: i32 = 4;
 
 fn judge_program(name: &str, events: &[&Event]) -> Verdict {
     let mut verdict = cases_of(name, events);
-    let cases_count =
-        verdict.passed_count as usize + verdict.failures.len() + verdict.skipped.len();
+    let cases_count = verdict.cases_count();
     let failed_case = !verdict.failures.is_empty();
     let only_skipped = cases_count > 0 && cases_count == verdict.skipped.len();
     let mut fail = |what: String| verdict.failures.push(format!("{name}: {what}"));
@@ -123,14 +142,12 @@ fn judge_program(name: &str, events: &[&Event]) -> Verdict {
                     "killed after {seconds} s: it did not end by itself"
                 ));
             }
-            Event::Plan { program, count } if program == name && *count as usize != cases_count => {
-                fail(format!(
-                    "announced {count} cases and reported {cases_count}"
-                ));
-            }
             Event::Exit { program, code } if program == name => exit = Some(*code),
             _ => {}
         }
+    }
+    for what in plan_failures(name, cases_count, events) {
+        fail(what);
     }
     match exit {
         None => fail("did not run to its end".to_owned()),
@@ -141,6 +158,22 @@ fn judge_program(name: &str, events: &[&Event]) -> Verdict {
         Some(code) => fail(format!("exit status {code}, though no case failed")),
     }
     verdict
+}
+
+/// What is wrong if a program did not report as many cases as it announced.
+fn plan_failures<'a>(
+    name: &'a str,
+    cases_count: usize,
+    events: &'a [&Event],
+) -> impl Iterator<Item = String> + 'a {
+    events.iter().filter_map(move |event| match event {
+        Event::Plan { program, count } if program == name && *count as usize != cases_count => {
+            Some(format!(
+                "announced {count} cases and reported {cases_count}"
+            ))
+        }
+        _ => None,
+    })
 }
 
 fn cases_of(name: &str, events: &[&Event]) -> Verdict {
@@ -183,6 +216,7 @@ fn indented<'a>(lines: impl Iterator<Item = &'a str>) -> String {
 pub(crate) mod tests {
     use super::*;
     use crate::guest::console::Splat;
+    use guest_init::protocol::suite_name;
 
     pub(crate) fn program(name: &str) -> Program {
         Program {
@@ -227,7 +261,7 @@ pub(crate) mod tests {
     }
 
     fn judge_one(events: &[Event]) -> Verdict {
-        judge(&[program("a")], false, &[report(events)])
+        judge(&[program("a")], &[], &[report(events)])
     }
 
     fn whole(middle: &[Event], code: i32) -> Vec<Event> {
@@ -320,7 +354,7 @@ pub(crate) mod tests {
         report.events.push(Event::Leak {
             report: "0x1".into(),
         });
-        let verdict = judge(&[program("a")], false, &[report]);
+        let verdict = judge(&[program("a")], &[], &[report]);
         assert_eq!(verdict.line(), "1 passed, 2 failed");
     }
 
@@ -334,19 +368,31 @@ pub(crate) mod tests {
             exit("b", 0),
             Event::End,
         ]);
-        let verdict = judge(&[program("a"), program("b")], false, &[first, second]);
+        let verdict = judge(&[program("a"), program("b")], &[], &[first, second]);
         assert_eq!(verdict.passed_count, 1);
         assert!(verdict.failures[0].contains("went down while a ran"));
     }
 
     #[test]
-    fn missing_unit_test_results_are_failure() {
-        let events = whole(&[case("a", Outcome::Pass)], 0);
-        let verdict = judge(&[program("a")], true, &[report(&events)]);
-        assert_eq!(verdict.line(), "1 passed, 1 failed");
-        let mut with = events.clone();
-        with.insert(1, case(KUNIT, Outcome::Pass));
-        let verdict = judge(&[program("a")], true, &[report(&with)]);
-        assert_eq!(verdict.line(), "2 passed, 0 failed");
+    fn a_suite_of_unit_tests_has_to_run_whole() {
+        let suite = suite_name("s");
+        let plan = |count| Event::Plan {
+            program: suite_name("s"),
+            count,
+        };
+        let line = |unit_tests: &[Event]| {
+            let mut events = whole(&[case("a", Outcome::Pass)], 0);
+            events.splice(1..1, unit_tests.iter().cloned());
+            let suites = [suite.clone()];
+            judge(&[program("a")], &suites, &[report(&events)]).line()
+        };
+        let passed = case(&suite, Outcome::Pass);
+        assert_eq!(line(&[]), "1 passed, 1 failed");
+        assert_eq!(line(&[plan(1), passed.clone()]), "2 passed, 0 failed");
+        assert_eq!(line(&[plan(2), passed.clone()]), "2 passed, 1 failed");
+        assert_eq!(line(&[case(&suite, Outcome::Fail)]), "1 passed, 1 failed");
+        // One that nobody has asked for counts as well, but not in place of the other.
+        let other = case(&suite_name("other"), Outcome::Fail);
+        assert_eq!(line(&[plan(1), passed, other]), "2 passed, 1 failed");
     }
 }

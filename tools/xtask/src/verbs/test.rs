@@ -6,7 +6,7 @@ use std::env;
 use std::process::Command;
 
 use anyhow::Result;
-use guest_init::protocol::{Job, Program};
+use guest_init::protocol::{suite_name, Job, Program};
 
 use super::Workshop;
 use crate::cli::TestArgs;
@@ -15,6 +15,7 @@ use crate::guest::programs::{self, Programs};
 use crate::guest::session::{Options, Session};
 use crate::guest::verdict::{judge, Verdict};
 use crate::kernel::build::Kernel;
+use crate::kernel::overlay::Overlay;
 use crate::kernel::Flavour;
 use crate::setup;
 use crate::util::command::logged;
@@ -55,13 +56,14 @@ pub(crate) fn run(paths: &Paths, args: &TestArgs) -> Result<u8> {
 fn test_in_guest(paths: &Paths, args: &TestArgs, verdict: &mut Verdict) -> Result<()> {
     let workshop = Workshop::open(paths, &args.tree)?;
     let programs = programs::build(paths, Some((&workshop.tools, &workshop.tree)))?;
+    let suites = suites(&Overlay::read(paths)?, args.filter.as_deref());
     let flavours = match &args.flavour[..] {
         [] => &Flavour::ALL[..],
         some => some,
     };
     for &flavour in flavours {
         // One kernel that cannot be built must not hide what the other one says.
-        if let Err(e) = test_in_kernel(&workshop, &programs, flavour, args, verdict) {
+        if let Err(e) = test_in_kernel(&workshop, &programs, &suites, flavour, args, verdict) {
             verdict
                 .failures
                 .push(format!("{} kernel: {e:#}", flavour.name()));
@@ -73,6 +75,7 @@ fn test_in_guest(paths: &Paths, args: &TestArgs, verdict: &mut Verdict) -> Resul
 fn test_in_kernel(
     workshop: &Workshop,
     programs: &Programs,
+    suites: &[String],
     flavour: Flavour,
     args: &TestArgs,
     verdict: &mut Verdict,
@@ -84,8 +87,8 @@ fn test_in_kernel(
     if args.filter.is_none() && flavour == Flavour::Product {
         verdict.add(test_harness(paths, &kernel)?);
     }
-    let job = job(programs, flavour, args.filter.as_deref());
-    if job.programs.is_empty() {
+    let job = job(programs, suites, flavour, args.filter.as_deref());
+    if job.programs.is_empty() && suites.is_empty() {
         return Ok(());
     }
     let options = Options {
@@ -97,21 +100,20 @@ fn test_in_kernel(
     let image = programs.image.clone();
     let qemu = workshop.tools.qemu.clone();
     let session = Session::new(paths, qemu, &kernel, image, &options)?;
-    let what = format!(
-        "{} programs in the {} kernel",
-        job.programs.len(),
-        flavour.name()
-    );
+    let what = match job.programs.len() {
+        0 => format!("unit tests of the {} kernel", flavour.name()),
+        count => format!("{count} programs in the {} kernel", flavour.name()),
+    };
     let progress = Progress::spinner(&what);
     let reports = session.run_all(&job)?;
     progress.done();
-    verdict.add(told(flavour, &job, &reports));
+    verdict.add(told(flavour, &job, suites, &reports));
     Ok(())
 }
 
 /// Judges the programs one by one, and shows a line for each and the output of those that failed.
-fn told(flavour: Flavour, job: &Job, reports: &[Report]) -> Verdict {
-    let verdict = judge(&job.programs, job.kunit, reports);
+fn told(flavour: Flavour, job: &Job, suites: &[String], reports: &[Report]) -> Verdict {
+    let verdict = judge(&job.programs, suites, reports);
     let of = |name: &str| {
         let prefix = format!("{name}: ");
         verdict
@@ -120,19 +122,19 @@ fn told(flavour: Flavour, job: &Job, reports: &[Report]) -> Verdict {
             .filter(|f| f.starts_with(&prefix))
             .count()
     };
-    for program in &job.programs {
-        let failed_count = of(&program.name);
+    let programs = job.programs.iter().map(|program| &program.name);
+    for name in suites.iter().chain(programs) {
+        let failed_count = of(name);
         println!(
-            "{} {}: {}",
+            "{} {name}: {}",
             flavour.name(),
-            program.name,
             match failed_count {
                 0 => "ok".to_owned(),
                 count => format!("{count} failed"),
             }
         );
         if failed_count > 0 {
-            print!("{}", last_output(&program.name, reports));
+            print!("{}", last_output(name, reports));
         }
     }
     if let (false, Some(report)) = (verdict.failures.is_empty(), reports.last()) {
@@ -171,12 +173,34 @@ fn last_output(name: &str, reports: &[Report]) -> String {
     String::new()
 }
 
-fn job(programs: &Programs, flavour: Flavour, filter: Option<&str>) -> Job {
-    let wanted = |path: &&String| filter.is_none_or(|filter| path.contains(filter));
+/// Returns the suites of unit tests that the patch brings into the kernel.
+fn suites(overlay: &Overlay, filter: Option<&str>) -> Vec<String> {
+    let mut suites = Vec::new();
+    for (path, file) in &overlay.files {
+        if !path.ends_with(".rs") {
+            continue;
+        }
+        let text = String::from_utf8_lossy(&file.content);
+        for rest in text.split("kunit_tests(").skip(1) {
+            if let Some((suite, _)) = rest.split_once(')') {
+                suites.push(suite_name(suite));
+            }
+        }
+    }
+    suites.retain(|suite| is_wanted(suite, filter));
+    suites.sort();
+    suites
+}
+
+fn is_wanted(name: &str, filter: Option<&str>) -> bool {
+    filter.is_none_or(|filter| name.contains(filter))
+}
+
+fn job(programs: &Programs, suites: &[String], flavour: Flavour, filter: Option<&str>) -> Job {
     let programs = programs
         .tests
         .iter()
-        .filter(wanted)
+        .filter(|path| is_wanted(path, filter))
         .map(|path| Program {
             name: path.rsplit('/').next().unwrap_or(path).to_owned(),
             path: path.clone(),
@@ -191,7 +215,7 @@ fn job(programs: &Programs, flavour: Flavour, filter: Option<&str>) -> Job {
         .collect();
     Job {
         programs,
-        kunit: filter.is_none(),
+        kunit: !suites.is_empty(),
         kmemleak: flavour == Flavour::Debug,
         titles: true,
     }
@@ -269,6 +293,7 @@ fn host_result(line: &str) -> Option<(&str, bool)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::overlay::Wanted;
 
     #[test]
     fn results_of_host_tests_are_read() {
@@ -288,17 +313,40 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_selects_programs_and_leaves_out_the_unit_tests() {
-        let all = job(&programs(), Flavour::Debug, None);
+    fn a_filter_selects_programs_and_suites_of_unit_tests() {
+        let all = job(&programs(), &suites(&overlay(), None), Flavour::Debug, None);
         assert_eq!(
             (all.programs.len(), all.kunit, all.kmemleak),
             (2, true, true)
         );
-        let some = job(&programs(), Flavour::Product, Some("abi"));
+        let filter = Some("abi");
+        let suites = suites(&overlay(), filter);
+        let some = job(&programs(), &suites, Flavour::Product, filter);
         assert_eq!(some.programs[0].name, "abi_test");
         assert_eq!(
             (some.programs.len(), some.kunit, some.kmemleak),
             (1, false, false)
         );
+    }
+
+    fn overlay() -> Overlay {
+        let mut overlay = Overlay::default();
+        let text = "#[cfg_attr(\n    X,\n    kernel::macros::kunit_tests(b)\n)]\nmod tests {}\n\
+                    #[kunit_tests(a)]\nmod more {}\n";
+        for (path, text) in [("kernel/x.rs", text), ("x.c", "kunit_tests(c)")] {
+            let wanted = Wanted {
+                content: text.into(),
+                executable: false,
+            };
+            overlay.files.insert(path.to_owned(), wanted);
+        }
+        overlay
+    }
+
+    #[test]
+    fn the_suites_are_those_in_the_source() {
+        assert_eq!(suites(&overlay(), None), ["kunit a", "kunit b"]);
+        assert_eq!(suites(&overlay(), Some("kunit b")), ["kunit b"]);
+        assert!(suites(&overlay(), Some("x")).is_empty());
     }
 }

@@ -240,3 +240,219 @@ fn limited_count(record: &Record<'_>) -> u64 {
     // CAST: A record is far shorter than 2^64 signals.
     record.queues().map(limited).max().unwrap_or(0) as u64
 }
+
+#[cfg(CONFIG_SIGCR_KUNIT_TEST)]
+#[kernel::macros::kunit_tests(sigcr_restore_queues)]
+mod tests {
+    use super::*;
+    use crate::record::{
+        encode::Writer,
+        Entry,
+        Header, //
+    };
+    use kernel::sync::aref::ARef;
+
+    const SIGTERM: u32 = 15;
+    const SI_QUEUE: i32 = -1;
+    const SI_KERNEL: i32 = 0x80;
+
+    fn this_task() -> ARef<Task> {
+        ARef::from(&**current!())
+    }
+
+    /// How many queued signals the user of this thread is charged with.
+    fn charged_count() -> u64 {
+        let account = Account::of(&this_task());
+        (0..1 << 20)
+            .find(|limit_count| !account.is_over_limit(*limit_count, 0, 0))
+            .unwrap_or(u64::MAX)
+    }
+
+    fn charge(new_count: usize, exempt_count: usize, old_count: usize) -> Charge {
+        Charge {
+            account: Account::of(&this_task()),
+            new_count,
+            exempt_count,
+            old_count,
+        }
+    }
+
+    fn charges(all: [Charge; 2]) -> Result<Charges> {
+        let mut charges = Charges::new();
+        for charge in all {
+            charges.0.push(charge, GFP_KERNEL)?;
+        }
+        Ok(charges)
+    }
+
+    fn entry(signo: u32, si_code: i32) -> Entry {
+        let mut siginfo = [0; abi::SIGCR_SIGINFO_LEN as usize];
+        siginfo[..4].copy_from_slice(&signo.to_ne_bytes());
+        siginfo[8..12].copy_from_slice(&si_code.to_ne_bytes());
+        Entry {
+            siginfo,
+            flags: 0,
+            timer_id: 0,
+        }
+    }
+
+    /// Calls `f` with a record of a shared and a private queue that have these entries.
+    fn with_record<T>(
+        shared: &[Entry],
+        private: &[Entry],
+        f: impl FnOnce(&Record<'_>) -> T,
+    ) -> Result<T> {
+        const LEN: usize = 1024;
+        let mut buf = KVec::from_elem(0, LEN, GFP_KERNEL)?;
+        let mut writer = Writer::new(&mut buf);
+        for (tid, entries) in [(0, shared), (100, private)] {
+            let mut list = writer.begin_queue();
+            let mut set = 0;
+            for entry in entries {
+                set |= crate::record::sigset_of(entry.signo());
+                writer.entry(&mut list, entry);
+            }
+            writer.end_queue(list, tid, set);
+        }
+        let len = writer.finish(&Header {
+            magic: 0,
+            version: 0,
+            header_len: 0,
+            crc32c: 0,
+            total_len: 0,
+            arch: 0,
+            flags: 0,
+            section_count: 0,
+            thread_count: 1,
+            tgid: 100,
+            reserved: [0; 5],
+        });
+        let record = Record::decode(buf.get(..len).ok_or(EINVAL)?).map_err(|_| EINVAL)?;
+        Ok(f(&record))
+    }
+
+    #[test]
+    fn what_comes_is_charged_beyond_what_goes() {
+        assert_eq!(charge(5, 0, 3).surplus_count(), 2);
+        assert_eq!(charge(3, 0, 3).surplus_count(), 0);
+        assert_eq!(charge(0, 0, 3).surplus_count(), 0);
+    }
+
+    #[test]
+    fn the_limit_holds_for_what_is_not_exempt_and_counts_what_goes() {
+        let count = charged_count();
+        let over = [
+            charge(5, 0, 0).is_over(count + 5, 0),
+            charge(5, 0, 0).is_over(count + 4, 0),
+            // Two are charged already, and counted with what is there.
+            charge(5, 0, 0).is_over(count + 3, 2),
+            charge(5, 0, 0).is_over(count + 2, 2),
+            charge(5, 2, 0).is_over(count + 3, 0),
+            charge(5, 2, 0).is_over(count + 2, 0),
+            // All are exempt.
+            charge(5, 5, 0).is_over(0, 0),
+            charge(0, 0, 0).is_over(0, 0),
+        ];
+        assert_eq!(over, [false, true, false, true, false, true, false, false]);
+        let account = Account::of(&this_task());
+        assert!(account.charge(3));
+        let over = [
+            charge(5, 0, 3).is_over(count + 5, 0),
+            charge(5, 0, 3).is_over(count + 4, 0),
+        ];
+        account.discharge(3);
+        assert_eq!(over, [false, true]);
+    }
+
+    #[test]
+    fn all_users_are_charged_or_none() -> Result {
+        let count = charged_count();
+        let good = charges([charge(4, 0, 1), charge(2, 0, 2)])?;
+        assert_eq!(good.charge(count + 10), Ok(()));
+        let charged = charged_count();
+        Account::of(&this_task()).discharge(3);
+        assert_eq!(charged, count + 3);
+        // The second one is over the limit, which the first one is exempt from.
+        let bad = charges([charge(4, 4, 0), charge(2, 0, 0)])?;
+        assert_eq!(bad.charge(count + 5), Err(EAGAIN));
+        assert_eq!(charged_count(), count);
+        assert_eq!(bad.charge(count + 6), Ok(()));
+        Account::of(&this_task()).discharge(6);
+        assert_eq!(charged_count(), count);
+        Ok(())
+    }
+
+    #[test]
+    fn a_new_queue_is_counted_by_what_it_takes() -> Result {
+        let task = this_task();
+        let shared = [
+            entry(SIGTERM, SI_KERNEL),
+            entry(40, SI_KERNEL),
+            entry(40, SI_QUEUE),
+        ];
+        let private = [entry(41, SI_QUEUE)];
+        let mut charges = Charges::new();
+        with_record(&shared, &private, |record| -> Result {
+            for queue in record.queues() {
+                charges.new_queue(&queue, &task, false)?;
+            }
+            Ok(())
+        })??;
+        let counts = charges.0.iter().map(|c| (c.new_count, c.exempt_count));
+        // Both are of one user.
+        assert!(counts.eq([(4, 1)]));
+        Ok(())
+    }
+
+    #[test]
+    fn a_queue_that_will_be_refused_takes_nothing() -> Result {
+        let task = this_task();
+        let mut charges = Charges::new();
+        let set = with_record(
+            &[entry(40, SI_QUEUE)],
+            &[],
+            |record| -> Result<Option<u64>> {
+                let queue = record.shared_pending();
+                let new = queue.map(|queue| charges.new_queue(&queue, &task, true));
+                Ok(new.transpose()?.map(|new| new.set))
+            },
+        )??;
+        assert_eq!(set, Some(crate::record::sigset_of(40)));
+        assert!(charges.0.iter().all(|charge| charge.new_count == 0));
+        Ok(())
+    }
+
+    #[test]
+    fn old_signals_leave_their_charge_to_as_many_new_ones() -> Result {
+        let task = this_task();
+        let account = Account::of(&task);
+        let new_queue = |old_count| -> Result<NewQueue> {
+            Ok(NewQueue {
+                list: SignalList::new(&account)?,
+                set: 0,
+                charge: 0,
+                old_count,
+            })
+        };
+        let mut charges = charges([charge(5, 0, 0), charge(9, 0, 0)])?;
+        let inherited = [
+            new_queue(2)?.inherit(&mut charges),
+            new_queue(7)?.inherit(&mut charges),
+            new_queue(1)?.inherit(&mut charges),
+        ];
+        assert_eq!(inherited, [2, 3, 0]);
+        let left = charges.0.iter().map(|charge| charge.new_count);
+        assert!(left.eq([0, 9]));
+        Ok(())
+    }
+
+    #[test]
+    fn the_limit_is_for_the_longest_queue_without_what_is_exempt() -> Result {
+        let shared = [entry(SIGTERM, SI_KERNEL), entry(40, SI_QUEUE)];
+        let private = [entry(41, SI_KERNEL), entry(41, SI_QUEUE)];
+        assert_eq!(with_record(&shared, &private, limited_count)?, 2);
+        assert_eq!(with_record(&shared, &[], limited_count)?, 1);
+        assert_eq!(with_record(&[], &[], limited_count)?, 0);
+        Ok(())
+    }
+}

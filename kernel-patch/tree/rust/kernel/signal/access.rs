@@ -163,3 +163,90 @@ fn equal_creds(a: &bindings::cred, b: &bindings::cred) -> bool {
         && a.cap_permitted.val == b.cap_permitted.val
         && ptr::eq(a.user_ns, b.user_ns)
 }
+
+#[cfg(CONFIG_SIGCR_KUNIT_TEST)]
+#[macros::kunit_tests(rust_signal_access)]
+mod tests {
+    use super::{
+        super::testing::this_task,
+        *, //
+    };
+
+    #[test]
+    fn a_kernel_thread_is_no_target_not_even_its_own() -> Result {
+        let task = this_task();
+        let exec = ExecUpdateGuard::lock(&task)?;
+        let answers =
+            [Scope::Process, Scope::Thread].map(|scope| check_attach(&task, scope, &exec));
+        drop(exec);
+        assert_eq!(answers, [Err(EPERM), Err(EPERM)]);
+        Ok(())
+    }
+
+    #[test]
+    fn one_s_own_process_is_told_from_another_one() {
+        let task = this_task();
+        assert!(is_own_process(&task));
+        // SAFETY: RCU keeps the parent valid.
+        let parent_is_own = {
+            let _rcu = rcu::read_lock();
+            unsafe { same_process((&raw const (*task.as_ptr()).real_parent).read_volatile()) }
+        };
+        assert!(!parent_is_own);
+        assert!(may_forge(&task));
+        assert!(may_write_queue(&task));
+    }
+
+    #[test]
+    fn the_lock_against_exec_is_shared_and_given_back() -> Result {
+        let task = this_task();
+        // SAFETY: A task's `signal` is valid as long as the task is.
+        let lock = unsafe { &raw mut (*(*task.as_ptr()).signal).exec_update_lock };
+        // SAFETY: As above; what was taken is given back.
+        let can_write = || unsafe {
+            let taken = bindings::down_write_trylock(lock) != 0;
+            if taken {
+                bindings::up_write(lock);
+            }
+            taken
+        };
+        let exec = ExecUpdateGuard::lock(&task)?;
+        let second = ExecUpdateGuard::lock(&task)?;
+        let while_held = can_write();
+        drop(second);
+        let while_held_once = can_write();
+        drop(exec);
+        assert!(!while_held);
+        assert!(!while_held_once);
+        assert!(can_write());
+        Ok(())
+    }
+
+    /// Whether the credentials of this thread equal those that `change` makes of them.
+    fn equal_after(change: impl FnOnce(&mut bindings::cred)) -> bool {
+        let task = this_task();
+        let rcu = rcu::read_lock();
+        // SAFETY: Under RCU the credentials are valid, and a copy of their bytes is only compared.
+        let (mine, mut copy) = unsafe {
+            let mine = real_cred(task.as_ptr(), &rcu);
+            (&*mine, core::mem::ManuallyDrop::new(mine.read()))
+        };
+        change(&mut copy);
+        equal_creds(mine, &copy)
+    }
+
+    #[test]
+    fn credentials_are_equal_if_no_id_no_right_and_no_namespace_differs() {
+        assert!(equal_after(|_| {}));
+        // What the thread may do to files at the moment is not asked.
+        assert!(equal_after(|cred| cred.fsuid.val ^= 1));
+        assert!(!equal_after(|cred| cred.uid.val ^= 1));
+        assert!(!equal_after(|cred| cred.euid.val ^= 1));
+        assert!(!equal_after(|cred| cred.suid.val ^= 1));
+        assert!(!equal_after(|cred| cred.gid.val ^= 1));
+        assert!(!equal_after(|cred| cred.egid.val ^= 1));
+        assert!(!equal_after(|cred| cred.sgid.val ^= 1));
+        assert!(!equal_after(|cred| cred.cap_permitted.val ^= 1));
+        assert!(!equal_after(|cred| cred.user_ns = core::ptr::null_mut()));
+    }
+}

@@ -464,3 +464,149 @@ impl Drop for SignalList {
         }
     }
 }
+
+#[cfg(CONFIG_SIGCR_KUNIT_TEST)]
+#[macros::kunit_tests(rust_signal_queue)]
+mod tests {
+    use super::{
+        super::testing::*,
+        *, //
+    };
+
+    #[test]
+    fn exchanged_queues_keep_their_signals_and_the_order_of_these() -> Result {
+        let mut first = list_of(&[(40, 1), (40, 2), (10, 3)])?;
+        let mut second = list_of(&[(50, 4)])?;
+        let mut seen = [(0, [None; 4]); 5];
+        under_siglock(|sighand| {
+            let mut look = |at: usize, sighand: &SighandGuard<'_>| {
+                let queue = sighand.shared_queue();
+                seen[at] = (queue.set(), signals_in(queue));
+            };
+            look(0, sighand);
+            sighand.replace_queue(None, &mut first, set_of(40) | set_of(10), 0);
+            look(1, sighand);
+            // More bits than signals.
+            sighand.replace_queue(None, &mut second, set_of(50) | set_of(9), 0);
+            look(2, sighand);
+            // What the list was given is what it gives back.
+            sighand.replace_queue(None, &mut second, set_of(40), 1);
+            look(3, sighand);
+            sighand.replace_queue(None, &mut first, 0, 3);
+            look(4, sighand);
+        })?;
+        let signals = [Some((40, 1)), Some((40, 2)), Some((10, 3)), None];
+        assert_eq!(seen[0], (0, [None; 4]));
+        assert_eq!(seen[1], (set_of(40) | set_of(10), signals));
+        let other = [Some((50, 4)), None, None, None];
+        assert_eq!(seen[2], (set_of(50) | set_of(9), other));
+        assert_eq!(seen[3], (set_of(40), signals));
+        assert_eq!(seen[4], (0, [None; 4]));
+        Ok(())
+    }
+
+    #[test]
+    fn the_queue_of_the_thread_is_another_one_than_that_of_the_process() -> Result {
+        let task = this_task();
+        let mut list = list_of(&[(40, 1)])?;
+        let seen = under_siglock(|sighand| {
+            sighand.replace_queue(Some(&task), &mut list, set_of(40), 0);
+            let private = sighand.this_thread().queue();
+            let seen = (
+                private.set(),
+                signals_in::<2>(private),
+                sighand.shared_queue().set(),
+                signals_in::<1>(sighand.shared_queue()),
+            );
+            sighand.replace_queue(Some(&task), &mut list, 0, 1);
+            seen
+        })?;
+        assert_eq!(seen, (set_of(40), [Some((40, 1)), None], 0, [None]));
+        Ok(())
+    }
+
+    #[test]
+    fn signals_belong_to_their_queue_and_name_the_user_of_their_list() -> Result {
+        let mut list = list_of(&[(40, 1)])?;
+        let ucounts = list.ucounts();
+        let seen = under_siglock(|sighand| {
+            sighand.replace_queue(None, &mut list, set_of(40), 0);
+            let seen = sighand
+                .shared_queue()
+                .entries()
+                .next()
+                .map(|queued| queued.owner == Owner::Queue && queued.ucounts == ucounts);
+            sighand.replace_queue(None, &mut list, 0, 1);
+            seen
+        })?;
+        assert_eq!(seen, Some(true));
+        assert!(ucounts == Account::of(&this_task()).ucounts());
+        Ok(())
+    }
+
+    #[test]
+    fn only_what_was_charged_is_taken_back() -> Result {
+        let account = Account::of(&this_task());
+        let before_count = charged_count(&account);
+        let signals = [(40, 1), (40, 2), (40, 3)];
+        let mut list = list_of(&signals)?;
+        let listed_count = charged_count(&account);
+        assert!(account.charge(signals.len()));
+        let charged = charged_count(&account);
+        // One of the three leaves its charge to somebody else.
+        under_siglock(|sighand| {
+            sighand.replace_queue(None, &mut list, set_of(40), 0);
+            sighand.replace_queue(None, &mut list, 0, 1);
+        })?;
+        drop(list);
+        let left_count = charged_count(&account);
+        account.discharge(1);
+        assert_eq!(listed_count, before_count);
+        assert_eq!(charged, before_count + 3);
+        assert_eq!(left_count, before_count + 1);
+        assert_eq!(charged_count(&account), before_count);
+        // Nor is a list taken back that never was in a queue.
+        drop(list_of(&signals)?);
+        assert_eq!(charged_count(&account), before_count);
+        Ok(())
+    }
+
+    #[test]
+    fn the_limit_counts_what_is_there_what_comes_and_what_goes() {
+        let account = Account::of(&this_task());
+        assert!(account.charge(2));
+        let count = charged_count(&account);
+        let over = [
+            account.is_over_limit(count, 0, 0),
+            account.is_over_limit(count - 1, 0, 0),
+            account.is_over_limit(count + 5, 5, 0),
+            account.is_over_limit(count + 4, 5, 0),
+            account.is_over_limit(count + 4, 5, 1),
+            account.is_over_limit(0, 0, usize::MAX),
+            account.is_over_limit(count, usize::MAX, 0),
+            account.is_over_limit(u64::MAX, usize::MAX, 0),
+        ];
+        account.discharge(2);
+        assert_eq!(over, [false, true, false, true, false, false, true, false]);
+    }
+
+    #[test]
+    fn a_place_for_a_timer_that_is_not_found_stays_empty() -> Result {
+        let mut list = list_of(&[(40, 1)])?;
+        list.push_mark(7)?;
+        list.push(&siginfo_of((40, 2)))?;
+        let seen = under_siglock(|sighand| {
+            let asked = core::cell::Cell::new(0);
+            list.insert_timers(sighand, |timer_id| {
+                asked.set(timer_id);
+                None
+            });
+            sighand.replace_queue(None, &mut list, set_of(40), 0);
+            let seen = signals_in(sighand.shared_queue());
+            sighand.replace_queue(None, &mut list, 0, 2);
+            (asked.get(), seen)
+        })?;
+        assert_eq!(seen, (7, [Some((40, 1)), Some((40, 2)), None]));
+        Ok(())
+    }
+}

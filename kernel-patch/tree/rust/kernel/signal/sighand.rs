@@ -464,3 +464,115 @@ pub(super) fn task_threads<'r>(
         Some(unsafe { container_of!(node, bindings::task_struct, thread_node) })
     })
 }
+
+#[cfg(CONFIG_SIGCR_KUNIT_TEST)]
+#[macros::kunit_tests(rust_signal_sighand)]
+mod tests {
+    use super::{
+        super::testing::{
+            this_task,
+            under_siglock, //
+        },
+        *, //
+    };
+    use crate::prelude::*;
+
+    const SIGUSR1: u32 = bindings::SIGUSR1;
+
+    /// What the action on SIGUSR1 is after it was set to `action`.
+    fn set_and_got(action: &SigAction) -> Result<(Option<SigAction>, bool)> {
+        let task = this_task();
+        let exec = ExecUpdateGuard::lock(&task)?;
+        under_siglock(|sighand| {
+            let Some(slot) = sighand.action_ptr(SIGUSR1) else {
+                return (None, false);
+            };
+            // SAFETY: The pointer is into the action table, which siglock protects.
+            let before = unsafe { slot.read() };
+            sighand.set_action(SIGUSR1, action, &exec);
+            let seen = (sighand.action(SIGUSR1), sighand.is_doomed());
+            // SAFETY: As above.
+            unsafe { slot.write(before) };
+            seen
+        })
+    }
+
+    fn action(abi: FrameAbi) -> SigAction {
+        SigAction {
+            handler: 0x1234_5678,
+            flags: bindings::UAPI_SA_FLAGS as usize,
+            restorer: 0x9abc_def0,
+            mask: 0x8000_0000_0000_0201,
+            abi,
+        }
+    }
+
+    #[test]
+    fn an_action_comes_back_as_it_was_set() -> Result {
+        let native = action(FrameAbi::Native);
+        assert!(set_and_got(&native)? == (Some(native), false));
+        #[cfg(CONFIG_X86)]
+        for abi in [FrameAbi::Ia32, FrameAbi::X32] {
+            let action = action(abi);
+            assert!(set_and_got(&action)? == (Some(action), false));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn an_action_that_nobody_may_change_dooms_the_process_and_is_not_told() -> Result {
+        let mut fatal = action(FrameAbi::Native);
+        fatal.flags |= bindings::SA_IMMUTABLE as usize;
+        let told = action(FrameAbi::Native);
+        assert!(set_and_got(&fatal)? == (Some(told), true));
+        Ok(())
+    }
+
+    #[test]
+    fn there_are_actions_on_signals_1_to_64_only() -> Result {
+        let found = under_siglock(|sighand| {
+            [0, 1, 64, 65, u32::MAX].map(|signo| sighand.action(signo).is_some())
+        })?;
+        assert_eq!(found, [false, true, true, false, false]);
+        Ok(())
+    }
+
+    #[test]
+    fn the_kernel_makes_the_frames_that_it_was_configured_to() {
+        assert!(FrameAbi::Native.is_supported());
+        assert_eq!(FrameAbi::Ia32.is_supported(), cfg!(CONFIG_IA32_EMULATION));
+        assert_eq!(FrameAbi::X32.is_supported(), cfg!(CONFIG_X86_X32_ABI));
+        // Their marks are not among the flags of user space.
+        for abi in [FrameAbi::Native, FrameAbi::Ia32, FrameAbi::X32] {
+            assert_eq!(abi.flags() & bindings::UAPI_SA_FLAGS as usize, 0);
+        }
+    }
+
+    #[test]
+    fn a_process_is_told_as_what_it_is() -> Result {
+        let task = this_task();
+        let seen = under_siglock(|sighand| {
+            let ids = (sighand.tgid(), sighand.tid(sighand.this_thread()));
+            let threads = sighand.threads().filter(|thread| thread.is_current());
+            let counts = (threads.count(), sighand.threads().count());
+            let states = [
+                sighand.is_dying(),
+                sighand.is_in_exec(),
+                sighand.is_doomed(),
+                sighand.is_shared(),
+                sighand.is_unkillable(),
+                sighand.stop_signo().is_some(),
+                sighand.has_ignored_timers(),
+            ];
+            let is_member = sighand.thread(&task).is_some();
+            (ids, counts, sighand.thread_count(), states, is_member)
+        })?;
+        assert_eq!(seen.0, (task.pid(), task.pid()));
+        assert_eq!(seen.1, (1, 1));
+        assert_eq!(seen.2, 1);
+        assert_eq!(seen.3, [false; 7]);
+        assert!(seen.4);
+        assert_eq!(thread_count(&task), 1);
+        Ok(())
+    }
+}

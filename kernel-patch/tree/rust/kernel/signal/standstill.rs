@@ -218,3 +218,125 @@ fn off_cpu_switch_count(thread: ThreadRef<'_>) -> Option<u64> {
 fn bit(signo: u32) -> u64 {
     1 << (signo - 1)
 }
+
+#[cfg(CONFIG_SIGCR_KUNIT_TEST)]
+#[macros::kunit_tests(rust_signal_standstill)]
+mod tests {
+    use super::{
+        super::testing::*,
+        *, //
+    };
+    use crate::prelude::*;
+
+    /// Whether this thread's process stands still with `set` pending.
+    fn stands_with(task: Option<&crate::task::Task>, set: u64) -> Result<bool> {
+        let mut list = list_of(&[])?;
+        under_siglock(|sighand| {
+            sighand.replace_queue(task, &mut list, set, 0);
+            let stands = sighand.standstill(sighand.now()).is_some();
+            sighand.replace_queue(task, &mut list, 0, 0);
+            stands
+        })
+    }
+
+    #[test]
+    fn what_senders_flush_keeps_a_process_from_standing_still() -> Result {
+        let task = this_task();
+        for signo in 1..=64 {
+            let flushed = (bindings::SIGCONT..=bindings::SIGTTOU).contains(&signo);
+            assert_eq!(stands_with(None, set_of(signo))?, !flushed);
+            assert_eq!(stands_with(Some(&task), set_of(signo))?, !flushed);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_process_stands_still_until_a_queue_is_exchanged() -> Result {
+        let mut list = list_of(&[])?;
+        let before = under_siglock(|sighand| sighand.standstill(sighand.now()))?.ok_or(EBUSY)?;
+        let (still, later) = under_siglock(|sighand| {
+            let still = sighand.stands(&before).is_some();
+            sighand.replace_queue(None, &mut list, 0, 0);
+            (still, sighand.stands(&before).is_some())
+        })?;
+        assert!(still);
+        assert!(!later);
+        Ok(())
+    }
+
+    /// Moves the one signal of `from` to the end of `to`, where a sender would put it.
+    fn append(to: QueueRef<'_>, from: QueueRef<'_>) {
+        let (from_head, signal) = from.ends();
+        let (to_head, _) = to.ends();
+        // SAFETY: Both queues are locked; `from` has the one signal, which leaves it.
+        unsafe {
+            bindings::INIT_LIST_HEAD(from_head);
+            bindings::list_add_tail(signal, to_head);
+        }
+    }
+
+    #[test]
+    fn a_cut_ends_where_the_queue_ended_and_is_read_in_several_holds() -> Result {
+        let task = this_task();
+        let mut list = list_of(&[(40, 1), (40, 2)])?;
+        let mut late = list_of(&[(40, 3)])?;
+        let (before, mut cut, first) = under_siglock(|sighand| {
+            sighand.replace_queue(None, &mut list, set_of(40), 0);
+            sighand.replace_queue(Some(&task), &mut late, set_of(40), 0);
+            let now = sighand.now();
+            let queue = sighand.shared_queue();
+            let mut cut = queue.cut(now);
+            let first = queue.next_of(&mut cut, now);
+            let first = first.map(|queued| signal_of(&queued));
+            (sighand.standstill(now), cut, first)
+        })?;
+        let (all, unknown, rest) = under_siglock(|sighand| {
+            let queue = sighand.shared_queue();
+            append(queue, sighand.this_thread().queue());
+            let all = signals_in::<4>(queue);
+            let mut next = |standing| {
+                let queued = queue.next_of(&mut cut, standing)?;
+                Some(signal_of(&queued))
+            };
+            // Nothing is known of the time since another hold.
+            let unknown = next(sighand.now());
+            let standing = before.and_then(|before| sighand.stands(&before));
+            let rest = standing.map(|standing| [(); 3].map(|()| next(standing)));
+            sighand.replace_queue(None, &mut list, 0, 3);
+            sighand.replace_queue(Some(&task), &mut late, 0, 0);
+            (all, unknown, rest)
+        })?;
+        assert_eq!(first, Some((40, 1)));
+        assert_eq!(all, [Some((40, 1)), Some((40, 2)), Some((40, 3)), None]);
+        assert_eq!(unknown, None);
+        assert_eq!(rest, Some([Some((40, 2)), None, None]));
+        Ok(())
+    }
+
+    #[test]
+    fn a_cut_is_good_for_its_own_queue_only() -> Result {
+        let task = this_task();
+        let mut shared = list_of(&[(40, 1)])?;
+        let mut private = list_of(&[(41, 2)])?;
+        let seen = under_siglock(|sighand| {
+            sighand.replace_queue(None, &mut shared, set_of(40), 0);
+            sighand.replace_queue(Some(&task), &mut private, set_of(41), 0);
+            let now = sighand.now();
+            let queue = sighand.shared_queue();
+            let mut cut = queue.cut(now);
+            let wrong = sighand
+                .this_thread()
+                .queue()
+                .next_of(&mut cut, now)
+                .is_some();
+            let right = queue
+                .next_of(&mut cut, now)
+                .map(|queued| signal_of(&queued));
+            sighand.replace_queue(None, &mut shared, 0, 1);
+            sighand.replace_queue(Some(&task), &mut private, 0, 1);
+            (wrong, right)
+        })?;
+        assert_eq!(seen, (false, Some((40, 1))));
+        Ok(())
+    }
+}

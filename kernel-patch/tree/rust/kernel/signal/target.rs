@@ -152,3 +152,50 @@ pub fn find_thread(process: &Task, tid: i32) -> Result<ARef<Task>> {
     // SAFETY: As above; `Task` is transparent to `task_struct`.
     Ok(ARef::from(unsafe { task.cast::<Task>().as_ref() }))
 }
+
+#[cfg(CONFIG_SIGCR_KUNIT_TEST)]
+#[macros::kunit_tests(rust_signal_target)]
+mod tests {
+    use super::{
+        super::testing::this_task,
+        *, //
+    };
+
+    #[test]
+    fn what_is_no_pidfd_is_refused() {
+        // No file is open in a kernel thread.
+        for pidfd in [
+            -1,
+            0,
+            1000,
+            c_int::MIN,
+            c_int::MAX,
+            bindings::PIDFD_SELF_THREAD + 1,
+            bindings::PIDFD_SELF_THREAD_GROUP - 1,
+        ] {
+            assert_eq!(Target::from_pidfd(pidfd).err(), Some(EBADF));
+        }
+    }
+
+    #[test]
+    fn the_caller_is_found_as_a_thread_and_as_a_process() -> Result {
+        let thread = Target::from_pidfd(bindings::PIDFD_SELF_THREAD)?;
+        assert!(thread.scope() == Scope::Thread);
+        assert!(*thread.task()? == *this_task());
+        let process = Target::from_pidfd(bindings::PIDFD_SELF_THREAD_GROUP)?;
+        assert!(process.scope() == Scope::Process);
+        assert!(*process.task()? == *this_task());
+        Ok(())
+    }
+
+    #[test]
+    fn a_thread_is_found_by_its_id_in_its_own_process_only() -> Result {
+        let task = this_task();
+        assert!(*find_thread(&task, task.pid())? == *task);
+        // 0 and what is negative name nobody, 1 and 2 are processes of their own.
+        for tid in [0, 1, 2, -1, i32::MIN, i32::MAX] {
+            assert_eq!(find_thread(&task, tid).err(), Some(ESRCH));
+        }
+        Ok(())
+    }
+}

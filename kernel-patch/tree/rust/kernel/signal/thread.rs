@@ -344,3 +344,205 @@ pub(super) fn sigset(set: &bindings::sigset_t) -> u64 {
     let [word] = set.sig;
     word as u64
 }
+
+#[cfg(CONFIG_SIGCR_KUNIT_TEST)]
+#[macros::kunit_tests(rust_signal_thread)]
+mod tests {
+    use super::{
+        super::testing::{
+            set_of,
+            under_siglock, //
+        },
+        *, //
+    };
+    use crate::prelude::*;
+
+    /// This thread, whose siglock is held.
+    struct Own(*mut bindings::task_struct);
+
+    impl Own {
+        fn with<T>(&self, f: impl FnOnce(&mut bindings::task_struct) -> T) -> T {
+            // SAFETY: It is this thread itself, siglock keeps others from what the tests change,
+            // and there is no other reference to it while `f` runs.
+            f(unsafe { &mut *self.0 })
+        }
+    }
+
+    /// What `look` says of this thread. It may change masks, alternate stack, `pdeath_signal`,
+    /// `jobctl`, `frozen`, `last_siginfo` and the bits of the queue.
+    fn seen<T>(look: impl FnOnce(ThreadRef<'_>, &Own) -> T) -> Result<T> {
+        under_siglock(|sighand| {
+            let thread = sighand.this_thread();
+            let own = Own(thread.as_ptr());
+            let masks = own.with(|task| (task.blocked, task.real_blocked, task.saved_sigmask));
+            let altstack = own.with(|task| (task.sas_ss_sp, task.sas_ss_size, task.sas_ss_flags));
+            let stops = own.with(|task| (task.jobctl, task.frozen(), task.last_siginfo));
+            let signals = own.with(|task| (task.pdeath_signal, task.pending.signal));
+            let seen = look(thread, &own);
+            own.with(|task| {
+                (task.blocked, task.real_blocked, task.saved_sigmask) = masks;
+                (task.sas_ss_sp, task.sas_ss_size, task.sas_ss_flags) = altstack;
+                (task.jobctl, task.last_siginfo) = (stops.0, stops.2);
+                task.set_frozen(stops.1);
+                (task.pdeath_signal, task.pending.signal) = signals;
+            });
+            seen
+        })
+    }
+
+    fn raw(set: u64) -> bindings::sigset_t {
+        bindings::sigset_t {
+            sig: [set as usize],
+        }
+    }
+
+    #[test]
+    fn the_mask_is_set_also_where_it_is_returned_to() -> Result {
+        let set = set_of(1) | set_of(33) | set_of(64);
+        let seen = seen(|thread, own| {
+            let settled = thread.settled()?;
+            settled.set_blocked(set);
+            Some((
+                thread.blocked(),
+                own.with(|task| sigset(&task.saved_sigmask)),
+            ))
+        })?;
+        assert_eq!(seen, Some((set, set)));
+        Ok(())
+    }
+
+    #[test]
+    fn a_thread_that_takes_signals_synchronously_blocks_what_it_did_before() -> Result {
+        let seen = seen(|thread, own| {
+            own.with(|task| task.blocked = raw(set_of(2)));
+            let before = thread.blocked();
+            own.with(|task| task.real_blocked = raw(set_of(3)));
+            (before, thread.blocked())
+        })?;
+        assert_eq!(seen, (set_of(2), set_of(3)));
+        Ok(())
+    }
+
+    #[test]
+    fn an_alternate_stack_comes_back_as_it_was_set() -> Result {
+        for (size, autodisarm) in [(0x4000, false), (0x4000, true)] {
+            let altstack = Altstack {
+                sp: 0x10000,
+                size,
+                autodisarm,
+            };
+            let seen = seen(|thread, _| {
+                thread.settled()?.set_altstack(&altstack);
+                Some(thread.altstack())
+            })?;
+            assert!(seen == Some(altstack));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn without_a_size_there_is_no_alternate_stack() -> Result {
+        let none = Altstack {
+            sp: 0,
+            size: 0,
+            autodisarm: false,
+        };
+        let (flags, left_over) = seen(|thread, own| {
+            if let Some(settled) = thread.settled() {
+                settled.set_altstack(&none);
+            }
+            let flags = own.with(|task| task.sas_ss_flags);
+            own.with(|task| task.sas_ss_sp = 0x10000);
+            (flags, thread.altstack().sp)
+        })?;
+        assert_eq!(flags, bindings::SS_DISABLE);
+        assert_eq!(left_over, 0);
+        Ok(())
+    }
+
+    #[test]
+    fn the_signal_of_the_parent_s_death_is_set() -> Result {
+        let seen = seen(|thread, _| {
+            thread.settled()?.set_pdeath_signo(15);
+            Some(thread.pdeath_signo())
+        })?;
+        assert_eq!(seen, Some(15));
+        Ok(())
+    }
+
+    #[test]
+    fn the_three_stops_are_told_from_what_is_none() -> Result {
+        const STOPPED: u32 = bindings::JOBCTL_STOPPED as u32;
+        const TRACED: u32 = bindings::JOBCTL_TRACED as u32;
+        const FREEZE: u32 = bindings::JOBCTL_TRAP_FREEZE as u32;
+        for (jobctl, frozen, taking, stopped) in [
+            (0, 0, false, false),
+            (STOPPED, 0, false, true),
+            (TRACED, 0, false, true),
+            (FREEZE, 1, false, true),
+            // Asked to freeze, or about to be asked no more.
+            (FREEZE, 0, false, false),
+            (0, 1, false, false),
+            // In a call that has replaced the mask.
+            (STOPPED, 0, true, false),
+            (FREEZE, 1, true, false),
+        ] {
+            let seen = seen(|thread, own| {
+                own.with(|task| {
+                    task.jobctl = jobctl as usize;
+                    task.set_frozen(frozen);
+                    task.real_blocked = raw(u64::from(taking));
+                });
+                thread.is_stopped()
+            })?;
+            assert_eq!(seen, stopped);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_thread_with_sigkill_is_dead_and_one_with_sigterm_is_not() -> Result {
+        let seen = seen(|thread, own| {
+            [bindings::SIGTERM, bindings::SIGKILL].map(|signo| {
+                own.with(|task| task.pending.signal = raw(set_of(signo)));
+                thread.is_dead()
+            })
+        })?;
+        assert_eq!(seen, [false, true]);
+        Ok(())
+    }
+
+    #[test]
+    fn a_signal_in_flight_is_told_from_the_other_stops_of_a_ptracer() -> Result {
+        const SIGTRAP: c_int = 5;
+        const SIGSTOP: c_int = 19;
+        for (signo, si_code, in_flight) in [
+            (10, 0, true),
+            (10, -1, true),
+            (11, 1, true),
+            // A breakpoint is a signal like any other.
+            (SIGTRAP, 2, true),
+            (SIGSTOP, 0, true),
+            // A system call, without and with `PTRACE_O_TRACESYSGOOD`.
+            (SIGTRAP, SIGTRAP, false),
+            (SIGTRAP, SIGTRAP | 0x80, false),
+            // Events: an exec, a stop by PTRACE_INTERRUPT, a group stop.
+            (SIGTRAP, SIGTRAP | 4 << 8, false),
+            (SIGTRAP, SIGTRAP | 128 << 8, false),
+            (SIGSTOP, SIGSTOP | 128 << 8, false),
+        ] {
+            let mut info: bindings::kernel_siginfo = pin_init::zeroed();
+            info.__bindgen_anon_1.si_signo = signo;
+            info.__bindgen_anon_1.si_code = si_code;
+            let seen = seen(|thread, own| {
+                let none = thread.has_signal_in_flight();
+                own.with(|task| task.last_siginfo = &raw mut info);
+                let bytes = thread.signal_in_flight();
+                let first = bytes.and_then(|bytes| bytes.first_chunk().copied());
+                (none, first.map(i32::from_ne_bytes))
+            })?;
+            assert_eq!(seen, (false, in_flight.then_some(signo)));
+        }
+        Ok(())
+    }
+}
