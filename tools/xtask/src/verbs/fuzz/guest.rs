@@ -114,7 +114,7 @@ fn fuzz_kernel(
     let thrown = output.lines().find_map(|line| number(line, "# thrown "));
     run.guest_count += thrown.unwrap_or(0);
     let console_log = report.console_log.display().to_string();
-    let verdict = judge(&job.programs, false, &[report]);
+    let verdict = judge(&job.programs, &[], &[report]);
     if !verdict.failures.is_empty() {
         println!("the kernel's console is in {console_log}");
     }
