@@ -92,7 +92,9 @@ fn size(path: &Path, text: &str) -> Option<String> {
     // Inline tests come last and do not count.
     let count = text
         .lines()
-        .take_while(|line| !(line.starts_with("#[cfg(") && line.contains("test")))
+        .take_while(|line| {
+            !(line.starts_with("#[cfg(") && line.to_ascii_lowercase().contains("test"))
+        })
         .count();
     // A UAPI header documents every field and cannot be split.
     let exempt = path.starts_with("kernel-patch/tree/include/uapi");
