@@ -275,7 +275,7 @@ static inline bool access_module_is_set(enum access_module module)
  * what the last restore that was allowed has brought, and nothing else.
  */
 static inline void access_try(struct __test_metadata *_metadata,
-			      FIXTURE_DATA(access) *self)
+			      struct _test_data_access *self)
 {
 	struct child *caller = &self->caller;
 	long seen[ACCESS_CALL_COUNT];
@@ -311,7 +311,7 @@ static inline void access_try(struct __test_metadata *_metadata,
 
 /* Tries all cases of @module, and prints them as a table. */
 static inline void access_try_all(struct __test_metadata *_metadata,
-				  FIXTURE_DATA(access) *self,
+				  struct _test_data_access *self,
 				  enum access_module module)
 {
 	size_t i, count = 0;
