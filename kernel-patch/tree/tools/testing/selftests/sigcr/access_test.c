@@ -235,6 +235,7 @@ TEST_F(target, each_si_code_is_reserved_as_for_rt_sigqueueinfo)
 	EXPECT_EQ(SET_OF(SIGSEGV) | SET_OF(40), again.shared->set);
 	free(again.bytes);
 }
+
 /* Denies system call @nr with error number @error. */
 static bool deny(int nr, int error)
 {
