@@ -51,7 +51,7 @@ pub(super) fn signals_in<const N: usize>(queue: QueueRef<'_>) -> [Option<Signal>
 }
 
 /// The signal that [`siginfo_of`] has made an entry of.
-pub(super) fn signal_of(queued: &Queued) -> Signal {
+pub(super) fn signal_of(queued: &Queued<'_>) -> Signal {
     (queued.signo(), queued.siginfo[SIGINFO_LEN - 1])
 }
 
