@@ -187,9 +187,9 @@ mod tests {
     fn one_s_own_process_is_told_from_another_one() {
         let task = this_task();
         assert!(is_own_process(&task));
-        // SAFETY: RCU keeps the parent valid.
         let parent_is_own = {
             let _rcu = rcu::read_lock();
+            // SAFETY: The task is the current one; RCU keeps its parent valid.
             unsafe { same_process((&raw const (*task.as_ptr()).real_parent).read_volatile()) }
         };
         assert!(!parent_is_own);

@@ -472,9 +472,9 @@ mod tests {
 
     #[test]
     fn the_three_stops_are_told_from_what_is_none() -> Result {
-        const STOPPED: u32 = bindings::JOBCTL_STOPPED as u32;
-        const TRACED: u32 = bindings::JOBCTL_TRACED as u32;
-        const FREEZE: u32 = bindings::JOBCTL_TRAP_FREEZE as u32;
+        const STOPPED: u32 = bindings::JOBCTL_STOPPED;
+        const TRACED: u32 = bindings::JOBCTL_TRACED;
+        const FREEZE: u32 = bindings::JOBCTL_TRAP_FREEZE;
         for (jobctl, frozen, taking, stopped) in [
             (0, 0, false, false),
             (STOPPED, 0, false, true),
