@@ -42,8 +42,9 @@ const MANDATORY: u32 = 4;
 
 static SWITCH: Atomic<u32> = Atomic::new(0);
 
-fn has(bit: u32) -> bool {
-    SWITCH.load(Relaxed) & bit != 0
+/// Whether one of them is set.
+fn has(bits: u32) -> bool {
+    SWITCH.load(Relaxed) & bits != 0
 }
 
 /// The newest version of the record.
@@ -78,9 +79,13 @@ pub(crate) fn in_version(record: KVVec<u8>, version: u32) -> Result<KVVec<u8>> {
     Ok(out)
 }
 
-/// How long a record of version 1 may be: of what it becomes only its maker knows the length.
-pub(crate) fn room_len(_room_len: usize) -> usize {
-    abi::SIGCR_RECORD_LEN_MAX as usize
+/// How long a record of version 1 may be: of what the switch makes of it, only its maker knows the
+/// length.
+pub(crate) fn room_len(room_len: usize) -> usize {
+    match has(VERSION_2 | GROWN) {
+        true => abi::SIGCR_RECORD_LEN_MAX as usize,
+        false => room_len,
+    }
 }
 
 /// [`record::check_header`], by what the switch makes known.
