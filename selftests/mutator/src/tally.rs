@@ -5,7 +5,7 @@
 use std::fmt;
 
 use crate::property::Verdict;
-use crate::seeds::refusal_names;
+use crate::seeds::{name_of, refusal_names};
 
 /// Counts by verdict.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -83,7 +83,7 @@ pub fn index_of(verdict: &Verdict) -> usize {
     let Some(refusal) = verdict.refusal() else {
         return 0;
     };
-    let name = refusal.name();
+    let name = name_of(refusal);
     let index = refusal_names().binary_search(&name);
     index.unwrap_or_else(|_| panic!("the refusal {name} has no golden record")) + 1
 }
@@ -123,7 +123,7 @@ mod tests {
             tally.add(&verdict(bytes, bytes.len()));
         }
         let missing = tally.check_reach().unwrap_err();
-        assert!(missing.ends_with("refused by TooLong"), "{missing}");
+        assert!(missing.ends_with("refused by too-long"), "{missing}");
         tally.add(&verdict(&[0; 64], (64 << 20) + 1));
         tally.check_reach().unwrap();
         tally.add_index(1, 1000);
