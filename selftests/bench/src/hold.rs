@@ -171,11 +171,14 @@ fn delay_ns(phase_ns: u64, before_ns: u64, time_ns: u64) -> u64 {
 mod tests {
     use super::*;
 
+    const TICK_NS: u64 = 4_000_000;
+
     /// What a timer sees of a program that is calm first, then in the kernel, where each of
     /// `holds` is a stretch without interrupts: its begin and its length.
     fn samples(phase_ns: u64, holds: &[(u64, u64)]) -> Vec<Sample> {
         const START_NS: u64 = 1_000 * INTERVAL_NS;
         const HANDLER_NS: u64 = 3_000;
+        const TICK_LEN_NS: u64 = 5_000;
         let end_ns = holds.last().map_or(START_NS, |(at_ns, len)| at_ns + len);
         let calm_end_ns = START_NS + CALM_COUNT * INTERVAL_NS;
         let mut samples = Vec::new();
@@ -184,24 +187,36 @@ mod tests {
             let hold = holds
                 .iter()
                 .find(|(at_ns, len)| (*at_ns..at_ns + len).contains(&due_ns));
-            let (ip, time_ns) = match hold {
+            let (ip, mut time_ns) = match hold {
                 _ if due_ns < calm_end_ns => (0x1000, due_ns),
-                // Interrupts within the kernel have the shorter way.
-                None => (KERNEL + due_ns, due_ns - 70),
+                // Interrupts within the kernel have the shorter way. A loop is at the same few
+                // instructions again and again.
+                None => (KERNEL + 16 + due_ns % 2, due_ns - 70),
                 Some((at_ns, len)) => (KERNEL + 1, at_ns + len - 70),
             };
+            // The kernel's tick comes in front.
+            let in_tick_ns = time_ns % TICK_NS;
+            if in_tick_ns < TICK_LEN_NS && due_ns >= calm_end_ns {
+                time_ns += TICK_LEN_NS - in_tick_ns;
+            }
             samples.push(Sample { ip, time_ns });
             due_ns += (time_ns + HANDLER_NS - due_ns).div_ceil(INTERVAL_NS) * INTERVAL_NS;
         }
         samples
     }
 
-    fn found(phase_ns: u64, len: u64) -> Stretch {
+    /// The longest stretch of `holds`, and how long they take with what is between them.
+    fn found(phase_ns: u64, holds: &[(u64, u64)]) -> Option<Stretch> {
+        let samples = samples(phase_ns, holds);
+        let lasted_ns = samples[samples.len() - 1].time_ns - samples[0].time_ns;
+        longest_of(&samples, (lasted_ns / TICK_NS + 1) as usize).unwrap()
+    }
+
+    fn holds(len: u64) -> Vec<(u64, u64)> {
         let first_ns = 1_100 * INTERVAL_NS;
-        let holds: Vec<_> = (0..400)
+        (0..1_000)
             .map(|index| (first_ns + index * (len + 7_919), len))
-            .collect();
-        longest_of(&samples(phase_ns, &holds), 1).unwrap().unwrap()
+            .collect()
     }
 
     #[test]
@@ -209,9 +224,9 @@ mod tests {
         // At the ends of an interval a phase may be torn apart.
         for phase_ns in [0, 3, 5_000, INTERVAL_NS - 4] {
             for len in [2_000, 9_000, 25_000, 107_000, 2_400_000] {
-                let found = found(phase_ns, len).instructions;
+                let found = found(phase_ns, &holds(len)).unwrap().instructions;
                 assert!(
-                    (len - len / 20..=len + 400).contains(&found),
+                    (len - len / 20..=len + len / 20).contains(&found),
                     "{found} instead of {len}, phase {phase_ns}"
                 );
             }
@@ -219,13 +234,36 @@ mod tests {
     }
 
     #[test]
-    fn a_kernel_that_never_delays_has_no_stretch() {
-        let calm = samples(77, &[(2_000 * INTERVAL_NS, 0)]);
-        assert_eq!(longest_of(&calm, 1).unwrap(), None);
+    fn ticks_alone_are_no_stretch() {
+        assert_eq!(found(77, &[(9_000 * INTERVAL_NS, 0)]), None);
+    }
+
+    #[test]
+    fn one_stretch_that_is_long_is_enough() {
+        let found = found(77, &[(2_000 * INTERVAL_NS, 500_000)]).unwrap();
+        assert_eq!(found.delayed_count, 1);
+        assert!(
+            (480_000..=500_000).contains(&found.instructions),
+            "{found:?}"
+        );
+    }
+
+    #[test]
+    fn a_delay_is_that_behind_the_time_at_which_the_timer_was_due() {
+        let before_ns = 500 * INTERVAL_NS + 300;
+        let at = |intervals: u64, ns: u64| (500 + intervals) * INTERVAL_NS + 300 + ns;
+        assert_eq!(delay_ns(300, before_ns, at(1, 0)), 0);
+        assert_eq!(delay_ns(300, before_ns, at(1, 1_500)), 1_500);
+        assert_eq!(delay_ns(300, before_ns, at(3, 20)), 2 * INTERVAL_NS + 20);
+        // One that was so late that its handler may have ended in the next interval, and had not.
+        let late_ns = at(1, INTERVAL_NS - 5_000);
+        assert_eq!(delay_ns(300, late_ns, at(2, 40)), 40);
     }
 
     #[test]
     fn a_timer_that_does_not_run_is_no_proof() {
         assert!(longest_of(&[], 1).is_err());
+        let few = &samples(0, &[(2_000 * INTERVAL_NS, 0)])[..5];
+        assert!(longest_of(few, 1).is_err());
     }
 }

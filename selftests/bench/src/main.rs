@@ -4,18 +4,20 @@
 
 mod clock;
 mod effect;
+mod figures;
 mod hold;
 mod ptrace;
 mod raw;
-mod run;
 mod sampler;
 mod size;
+
+use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Parser;
 use guest_init::figure::Line;
 
-use crate::run::Limits;
+use crate::figures::Limits;
 use crate::size::Size;
 
 /// Counts instructions; the guest has to be booted with one processor and -icount shift=0,sleep=off.
@@ -32,8 +34,17 @@ struct Args {
     peek_pending_max: u32,
 }
 
-fn main() -> anyhow::Result<()> {
-    let args = Args::parse();
+fn main() -> ExitCode {
+    match run(&Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("error: {e:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &Args) -> anyhow::Result<()> {
     clock::settle()?;
     clock::check()?;
     let release = "/proc/sys/kernel/osrelease";
@@ -52,7 +63,7 @@ fn main() -> anyhow::Result<()> {
         effect::all()?;
     }
     for &size in sizes {
-        run::all_at(size, limits).with_context(|| format!("{size:?}"))?;
+        figures::all_at(size, limits).with_context(|| format!("{size:?}"))?;
     }
     Ok(())
 }

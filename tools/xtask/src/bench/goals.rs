@@ -233,6 +233,19 @@ mod tests {
     }
 
     #[test]
+    fn the_worst_of_all_sizes_decides_and_all_have_to_be_there() {
+        let at = |threads, count| figure(What::Sigckpt, Via::Raw, Size::threads(threads), count);
+        let some = [at(1, 1_000), at(8, 1_700), at(64, 7_300)];
+        assert_eq!(reached(&results(&some), "per thread, at most"), None);
+        let of = |last| {
+            let all = [&some[..], &[at(512, last)]].concat();
+            reached(&results(&all), "per thread, at most")
+        };
+        assert_eq!(of(52_100), Some(true));
+        assert_eq!(of(300_000), Some(false));
+    }
+
+    #[test]
     fn a_target_that_was_disturbed_or_counters_that_stand_still_do_not_pass() {
         let effect = |via, case, switches, eintrs| Effect {
             what: What::Sigckpt,

@@ -189,6 +189,22 @@ mod tests {
     }
 
     #[test]
+    fn a_curve_has_the_figures_of_its_way_and_no_point_at_0() {
+        let size = Size::pending;
+        let mut all = vec![
+            figure(What::Sigckpt, Via::Raw, size(100), 2),
+            figure(What::Sigckpt, Via::Raw, size(0), 1),
+            figure(What::Sigckpt, Via::Raw, size(10), 3),
+            figure(What::Sigckpt, Via::Libsigcr, size(10), 4),
+            figure(What::Sigrestore, Via::Raw, size(10), 5),
+            figure(What::Sigckpt, Via::Raw, Size::threads(8), 6),
+        ];
+        all[0].actions = 62;
+        let found = points(&PLOTS[0], &SIGCKPT, &results(&all));
+        assert_eq!(found, [(10.0, 3.0)]);
+    }
+
+    #[test]
     fn a_plot_without_figures_is_an_error() {
         assert!(all(&results(&[])).is_err());
     }

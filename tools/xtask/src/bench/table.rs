@@ -129,8 +129,13 @@ pub(crate) fn table(results: &Results) -> String {
     if let Some(figure) = getppid {
         text += &format!("getppid(2): {}\n", figure.instructions);
     }
+    text += CRIU;
     text
 }
+
+/// Why there is no column for it.
+const CRIU: &str =
+    "criu: not measured: it refuses a kernel without CONFIG_INET and socket diagnosis\n";
 
 fn heads(of_size: &[&'static str], of_columns: impl Iterator<Item = &'static str>) -> Vec<String> {
     of_size
