@@ -131,7 +131,7 @@ fn turn(count: u64) {
 }
 
 /// CLOCK_MONOTONIC in nanoseconds.
-fn monotonic_ns() -> u64 {
+pub(crate) fn monotonic_ns() -> u64 {
     // The clock always exists.
     clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(0, |time| Duration::from(time).as_nanos() as u64)
 }
