@@ -210,14 +210,20 @@ mod tests {
             }
             taken
         };
+        // SAFETY: As above.
+        let can_read = || unsafe {
+            let taken = bindings::down_read_trylock(lock) != 0;
+            if taken {
+                bindings::up_read(lock);
+            }
+            taken
+        };
         let exec = ExecUpdateGuard::lock(&task)?;
-        let second = ExecUpdateGuard::lock(&task)?;
         let while_held = can_write();
-        drop(second);
-        let while_held_once = can_write();
+        let while_held_by_another = can_read();
         drop(exec);
         assert!(!while_held);
-        assert!(!while_held_once);
+        assert!(while_held_by_another);
         assert!(can_write());
         Ok(())
     }
