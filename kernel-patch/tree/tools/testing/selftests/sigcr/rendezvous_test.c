@@ -306,12 +306,14 @@ TEST(threads_that_restore_each_other_at_the_same_time_all_succeed)
 }
 
 static int vfork_pipe[2];
+static int vfork_count;
 
 static long wait_in_vfork(void)
 {
 	char byte;
 
 	if (!vfork()) {
+		__atomic_add_fetch(&vfork_count, 1, __ATOMIC_SEQ_CST);
 		read(vfork_pipe[0], &byte, 1);
 		_exit(0);
 	}
@@ -330,6 +332,7 @@ TEST(sibling_in_vfork_is_ebusy_and_everybody_goes_on)
 	ASSERT_EQ(0, pipe(vfork_pipe));
 	ASSERT_TRUE(begin(&other, wait_in_read, SYS_read));
 	ASSERT_TRUE(begin(&sibling, wait_in_vfork, -1));
+	ASSERT_TRUE(eventually(__atomic_load_n(&vfork_count, __ATOMIC_SEQ_CST)));
 	ASSERT_TRUE(eventually(proc_state(sibling.tid) == 'D'));
 	record_begin(&record, getpid(), 0);
 	record_add_thread(&record, getpid(), BLOCKED);
@@ -340,6 +343,8 @@ TEST(sibling_in_vfork_is_ebusy_and_everybody_goes_on)
 	EXPECT_EQ(-EBUSY, record_restore(&record, SELF, 0));
 	EXPECT_EQ(0, other.handled_count);
 	EXPECT_EQ(0, other.interrupted_count);
+	/* Where its handler came before that, the call would not end. */
+	ASSERT_TRUE(still_sleeps_in(other.tid, SYS_read));
 	/* Somebody else ends one vfork after the other while it is waited for. */
 	pid = fork();
 	ASSERT_GE(pid, 0);
