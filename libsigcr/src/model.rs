@@ -316,7 +316,7 @@ impl From<record::ThreadState<'_>> for ThreadModel {
             }),
             pending: thread.pending.map(Queue::from),
             inflight: thread
-                .inflight
+                .inflight()
                 .map(|inflight| QueuedSignal::from_siginfo(inflight.siginfo)),
         }
     }

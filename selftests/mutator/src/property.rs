@@ -109,7 +109,7 @@ fn check_views(record: &Record<'_>) -> Result<(), String> {
         of_threads -= usize::from(thread.thread.is_some())
             + usize::from(thread.altstack.is_some())
             + usize::from(thread.pending.is_some())
-            + usize::from(thread.inflight.is_some());
+            + usize::from(thread.inflight().is_some());
     }
     holds(
         "each section of a thread is one of a thread",

@@ -31,7 +31,7 @@ long sigcr_restore(int pidfd, const void __user *record, size_t size,
 /* True if @pid is in the caller's pid namespace or below it. */
 bool sigcr_access_pidfd_pidns(struct pid *pid);
 /* A new entry that nobody is charged for; NULL without memory. May sleep. */
-struct sigqueue *sigcr_sigqueue_alloc(void);
+bool sigcr_sigqueue_alloc(struct sigqueue **q, unsigned int count);
 /* Frees an entry that is in no queue. */
 void sigcr_sigqueue_free(struct sigqueue *q);
 /* Sets TIF_SIGPENDING of @t if it has something to do. Under siglock. */

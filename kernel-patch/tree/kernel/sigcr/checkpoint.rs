@@ -171,12 +171,11 @@ impl Sink for BufferSink<'_> {
     }
 
     #[inline(always)]
-    fn append_both<const N: usize, const M: usize>(
+    fn append_pairs<'p, const N: usize, const M: usize>(
         &mut self,
-        first: &[u8; N],
-        second: &[u8; M],
-    ) -> bool {
-        self.0.append_both(first, second)
+        pairs: impl Iterator<Item = (&'p [u8; N], [u8; M])>,
+    ) -> (usize, usize) {
+        self.0.append_pairs(pairs)
     }
 
     fn filled(&mut self) -> &mut [u8] {

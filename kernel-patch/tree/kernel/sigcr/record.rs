@@ -14,6 +14,7 @@
 //! Takes no locks; may be used in any context.
 
 pub mod encode;
+mod entry;
 #[cfg(any(test, CONFIG_SIGCR_KUNIT_TEST, CONFIG_SIGCR_TEST_VERSION2))]
 pub mod later;
 mod refusal;
@@ -26,7 +27,10 @@ mod wire;
 
 use core::{
     cmp::Ordering,
-    mem::offset_of, //
+    mem::{
+        offset_of,
+        size_of, //
+    }, //
 };
 
 use crate::{
@@ -49,6 +53,11 @@ pub use abi::{
     sigcr_timer as Timer,
     sigcr_waiter as Waiter, //
 };
+pub use entry::{
+    signo_in_flight,
+    EntryExt,
+    EntryRef, //
+};
 pub use refusal::{
     Refusal,
     RefusalClass, //
@@ -59,7 +68,10 @@ pub use sections::{
 };
 
 pub use rules::is_listed_only;
-use rules::Checks;
+use rules::{
+    Checks,
+    Known, //
+};
 use sections::List;
 pub use timer_rules::{
     SIGEV_NONE,
@@ -79,63 +91,7 @@ use wire::{
 pub struct Record<'a> {
     bytes: &'a [u8],
     header: Header,
-    known: Known<'a>,
-}
-
-/// The sections of the process, and where those of the threads begin, so that nobody has to look for
-/// them again.
-#[derive(Clone, Copy, Default)]
-struct Known<'a> {
-    process: Option<Process>,
-    actions: Option<Actions<'a>>,
-    shared_pending: Option<Queue<'a>>,
-    itimers: Option<Itimers>,
-    timers: Option<Timers<'a>>,
-    signalfds: Option<Signalfds<'a>>,
-    waiters: Option<Waiters<'a>>,
-    threads_off: Option<usize>,
-    has_reserved_code: bool,
-    has_timer_entry: bool,
-    has_inflight: bool,
-    /// Sigset of what is pending in any of the queues, and entries of the longest one.
-    pending: u64,
-    entry_count_max: usize,
-}
-
-impl<'a> Known<'a> {
-    fn add(&mut self, off: usize, section: &Section<'a>) {
-        match section {
-            Section::Process(process) => self.process = Some(*process),
-            Section::Actions(actions) => self.actions = Some(*actions),
-            Section::SharedPending(queue) => {
-                self.shared_pending = Some(*queue);
-                self.add_queue(queue);
-            }
-            Section::Itimers(itimers) => self.itimers = Some(*itimers),
-            Section::Timers(timers) => self.timers = Some(*timers),
-            Section::Signalfds(signalfds) => self.signalfds = Some(*signalfds),
-            Section::Waiters(waiters) => self.waiters = Some(*waiters),
-            Section::Unknown { .. } => {}
-            Section::Thread(_) | Section::Altstack(_) => self.add_thread(off),
-            Section::Pending(queue) => {
-                self.add_thread(off);
-                self.add_queue(queue);
-            }
-            Section::Inflight(_) => {
-                self.add_thread(off);
-                self.has_inflight = true;
-            }
-        }
-    }
-
-    fn add_thread(&mut self, off: usize) {
-        self.threads_off.get_or_insert(off);
-    }
-
-    fn add_queue(&mut self, queue: &Queue<'_>) {
-        self.pending |= queue.set;
-        self.entry_count_max = self.entry_count_max.max(queue.entry_count());
-    }
+    known: Known,
 }
 
 /// One section, decoded.
@@ -219,8 +175,15 @@ pub struct ThreadState<'a> {
     pub altstack: Option<Altstack>,
     /// Its private queue.
     pub pending: Option<Queue<'a>>,
-    /// A signal of it that a ptracer holds.
-    pub inflight: Option<Inflight>,
+    /// A signal of it that a ptracer holds; see [`ThreadState::inflight`].
+    inflight: Option<&'a [u8; Inflight::LEN]>,
+}
+
+impl ThreadState<'_> {
+    /// The signal of the thread that a ptracer holds.
+    pub fn inflight(&self) -> Option<Inflight> {
+        load(self.inflight?)
+    }
 }
 
 impl<'a> Record<'a> {
@@ -232,19 +195,14 @@ impl<'a> Record<'a> {
         let header = decode_header(bytes)?;
         let mut state = Checks::new(&header);
         let mut sections = Sections::new(bytes, &header);
-        let mut known = Known::default();
-        while let Some((off, section)) = sections.next_checked()? {
-            state.section(off, &section)?;
-            known.add(off, &section);
+        while let Some(found) = sections.next_found()? {
+            state.section(&found)?;
         }
-        state.end(&header)?;
-        known.has_reserved_code = state.has_reserved_code;
-        known.has_timer_entry = state.has_timer_entry;
-        // INVARIANT: Every check was made above.
+        // INVARIANT: Every check was made above, or is made now.
         Ok(Self {
             bytes,
             header,
-            known,
+            known: state.end(&header)?,
         })
     }
 
@@ -272,7 +230,10 @@ impl<'a> Record<'a> {
                 return Err(Refusal::ContinueAndStop { off });
             }
         }
-        timer_rules::check_entries(self)
+        match self.known.has_timer_entry || self.known.timer_count > 0 {
+            true => timer_rules::check_entries(self),
+            false => Ok(()),
+        }
     }
 
     /// The record's header.
@@ -292,53 +253,48 @@ impl<'a> Record<'a> {
 
     /// The PROCESS section.
     pub fn process(&self) -> Option<Process> {
-        self.known.process
+        load(self.section_at(self.known.process_off)?)
     }
 
     /// The ACTIONS section.
     pub fn actions(&self) -> Option<Actions<'a>> {
-        self.known.actions
+        sections::actions(0, self.section_at(self.known.actions_off)?).ok()
     }
 
     /// The SHARED_PENDING section.
     pub fn shared_pending(&self) -> Option<Queue<'a>> {
-        self.known.shared_pending
+        sections::queue(0, self.section_at(self.known.shared_pending_off)?).ok()
     }
 
     /// The ITIMERS section.
     pub fn itimers(&self) -> Option<Itimers> {
-        self.known.itimers
+        load(self.section_at(self.known.itimers_off)?)
     }
 
     /// The TIMERS section.
     pub fn timers(&self) -> Option<Timers<'a>> {
-        self.known.timers
+        sections::timers(0, self.section_at(self.known.timers_off)?).ok()
     }
 
     /// The SIGNALFDS section.
     pub fn signalfds(&self) -> Option<Signalfds<'a>> {
-        self.known.signalfds
+        sections::signalfds(0, self.section_at(self.known.signalfds_off)?).ok()
     }
 
     /// The WAITERS section.
     pub fn waiters(&self) -> Option<Waiters<'a>> {
-        self.known.waiters
+        sections::waiters(0, self.section_at(self.known.waiters_off)?).ok()
     }
 
     /// All queues: SHARED_PENDING, and PENDING of each thread.
     pub fn queues(&self) -> impl Iterator<Item = Queue<'a>> {
-        let private = self
-            .thread_sections()
-            .filter_map(|(_, section)| match section {
-                Section::Pending(queue) => Some(queue),
-                _ => None,
-            });
-        Iterator::chain(self.known.shared_pending.into_iter(), private)
+        let private = self.threads().filter_map(|thread| thread.pending);
+        Iterator::chain(self.shared_pending().into_iter(), private)
     }
 
     /// What the record holds of each thread, by ascending tid.
     pub fn threads(&self) -> Threads<'a> {
-        Threads::new(self.thread_sections())
+        Threads::from(self.bytes, self.threads_off())
     }
 
     /// The number of entries of the longest queue.
@@ -356,12 +312,39 @@ impl<'a> Record<'a> {
         self.known.has_reserved_code
     }
 
-    /// The sections from the first one of a thread on.
-    fn thread_sections(&self) -> Sections<'a> {
-        Sections::from(
-            self.bytes,
-            self.known.threads_off.unwrap_or(self.bytes.len()),
-        )
+    /// How many threads the record has state of to restore.
+    pub fn restorable_thread_count(&self) -> usize {
+        self.known.restorable_thread_count
+    }
+
+    /// Whether the record holds state of the process, not only of threads, to restore.
+    pub fn holds_process_state(&self) -> bool {
+        let known = &self.known;
+        known.actions_off
+            | known.shared_pending_off
+            | known.itimers_off
+            | known.timers_off
+            | known.signalfds_off
+            != 0
+    }
+
+    /// Where the sections of the threads begin; the end of the record, if there are none.
+    fn threads_off(&self) -> usize {
+        match self.known.threads_off {
+            0 => self.bytes.len(),
+            off => off,
+        }
+    }
+
+    /// The bytes of the section at `off`, if there is one.
+    fn section_at(&self, off: usize) -> Option<&'a [u8]> {
+        if off == 0 {
+            return None;
+        }
+        let bytes = self.bytes.get(off..)?;
+        let head = load::<Head>(bytes)?;
+        // CAST: The decoder has seen that the section is inside the record.
+        bytes.get(..head.len as usize)
     }
 }
 
@@ -438,43 +421,12 @@ impl<'a> Queue<'a> {
     pub fn entries(&self) -> impl Iterator<Item = Entry> + 'a {
         self.list.iter()
     }
-}
 
-impl EntryExt for Entry {
-    fn signo(&self) -> u32 {
-        word(&self.siginfo, 0)
+    /// The entries, in queue order, where they are.
+    #[inline]
+    pub fn entry_refs(&self) -> impl Iterator<Item = EntryRef<'a>> + 'a {
+        self.list.bytes().filter_map(EntryRef::of)
     }
-
-    fn code(&self) -> i32 {
-        i32::from_ne_bytes(word(&self.siginfo, 8).to_ne_bytes())
-    }
-
-    fn has_reserved_code(&self) -> bool {
-        self.code() >= 0 || self.code() == SI_TKILL
-    }
-
-    fn is_exempt(&self) -> bool {
-        self.signo() < SIGRTMIN && self.code() >= 0
-    }
-}
-
-/// What a queued signal says of itself, by its siginfo.
-pub trait EntryExt {
-    /// The signal number.
-    fn signo(&self) -> u32;
-
-    /// The signal code: who made the signal.
-    fn code(&self) -> i32;
-
-    /// Whether the code is one that only the kernel may use on behalf of others.
-    ///
-    /// Mirrors `si_code_reserved_to_kernel()` in kernel/signal.c.
-    fn has_reserved_code(&self) -> bool;
-
-    /// Whether the limit on queued signals does not hold for it.
-    ///
-    /// Mirrors `override_rlimit` in `__send_signal_locked()` in kernel/signal.c.
-    fn is_exempt(&self) -> bool;
 }
 
 /// Whether the action is the one that a signal has when nobody has set one.
@@ -490,19 +442,6 @@ pub fn is_default(action: &Action) -> bool {
     u64::from(abi) | flags | handler | restorer | mask == 0
 }
 
-/// The native 32-bit word at `off` bytes of a siginfo; 0 beyond its end.
-fn word(siginfo: &[u8], off: usize) -> u32 {
-    siginfo
-        .get(off..)
-        .and_then(|bytes| bytes.first_chunk())
-        .map_or(0, |bytes| u32::from_ne_bytes(*bytes))
-}
-
-/// The number of the signal that a ptracer holds.
-pub fn signo_in_flight(inflight: &Inflight) -> u32 {
-    word(&inflight.siginfo, 0)
-}
-
 /// The set that holds `signo` alone; empty if that is not a signal number.
 pub fn sigset_of(signo: u32) -> u64 {
     match signo {
@@ -511,8 +450,6 @@ pub fn sigset_of(signo: u32) -> u64 {
     }
 }
 
-/// `SI_TKILL` of `<asm-generic/siginfo.h>`.
-const SI_TKILL: i32 = -6;
 /// `SIGKILL`, the same on every architecture that is supported.
 pub const SIGKILL: u32 = 9;
 /// `SIGALRM`.
@@ -525,8 +462,6 @@ pub const SIGSTOP: u32 = 19;
 pub const UNBLOCKABLE: u64 = 1 << (SIGKILL - 1) | 1 << (SIGSTOP - 1);
 /// The set of `SIGSTOP`, `SIGTSTP`, `SIGTTIN` and `SIGTTOU`.
 pub const STOP_SIGNALS: u64 = 0xf << (SIGSTOP - 1);
-/// The first real-time signal; a signal below it is queued once at most.
-const SIGRTMIN: u32 = 32;
 /// `SS_DISABLE` of `<linux/signal.h>`.
 pub const SS_DISABLE: u32 = 2;
 /// `SS_AUTODISARM` of `<linux/signal.h>`.
@@ -581,7 +516,7 @@ fn decode_header(bytes: &[u8]) -> Result<Header, Refusal> {
             thread_count: header.thread_count,
         });
     }
-    if header.reserved != [0; 5] {
+    if header.reserved.iter().fold(0, |all, word| all | word) != 0 {
         let off = offset_of!(Header, reserved);
         return Err(Refusal::ReservedNotZero { off });
     }
@@ -631,7 +566,13 @@ pub fn check_header(bytes: &[u8], len: usize) -> Result<Header, Refusal> {
 /// The CRC-32C of a record: of all its bytes, with the checksum's own field as 0.
 pub fn checksum(bytes: &[u8]) -> u32 {
     const OFF: usize = offset_of!(Header, crc32c);
-    let (head, rest) = bytes.split_at(bytes.len().min(OFF));
-    let crc = crc32c_append(crc32c_append(0, head), &[0; 4]);
-    crc32c_append(crc, rest.get(4..).unwrap_or(&[]))
+    // No record is that short.
+    let Some((head, rest)) = bytes.split_first_chunk::<{ OFF + size_of::<u32>() }>() else {
+        return 0;
+    };
+    let mut head = *head;
+    if let Some(field) = head.get_mut(OFF..) {
+        field.fill(0);
+    }
+    crc32c_append(crc32c_append(0, &head), rest)
 }

@@ -101,7 +101,7 @@ pub(crate) fn restore(pidfd: i32, reader: UserSliceReader, flags: u32) -> Result
     let mut rendezvous = rendezvous_for(&record, &target.task()?)?;
     'attempts: for attempt in 1..=ATTEMPT_COUNT_MAX {
         let task = target.task()?;
-        if target.scope() == Scope::Thread && holds_process_state(&record) {
+        if target.scope() == Scope::Thread && record.holds_process_state() {
             return Err(EINVAL);
         }
         let exec = ExecUpdateGuard::lock(&task)?;
@@ -110,7 +110,8 @@ pub(crate) fn restore(pidfd: i32, reader: UserSliceReader, flags: u32) -> Result
         if record.has_reserved_code() && !signal::may_forge(&task) {
             return Err(EPERM);
         }
-        let mut plan = Plan::new(&record, &task, target.scope())?;
+        let mut plan = Plan::empty(&task, target.scope());
+        plan.make(&record, &task)?;
         // Without a sighand the task is gone, or another one has become the leader by an exec.
         let Some(mut sighand) = SighandGuard::lock(&task) else {
             continue;
@@ -142,7 +143,7 @@ pub(crate) fn restore(pidfd: i32, reader: UserSliceReader, flags: u32) -> Result
 fn rendezvous_for(record: &Record<'_>, task: &ARef<Task>) -> Result<Rendezvous> {
     // Nobody but the caller could make another thread.
     let has_siblings = signal::is_own_process(task) && signal::thread_count(task) > 1;
-    let may_need = || record.timers().is_some() || record.threads().next().is_some();
+    let may_need = || record.timers().is_some() || record.restorable_thread_count() > 0;
     match has_siblings && may_need() {
         true => Rendezvous::begin(task),
         false => Ok(Rendezvous::none()),
@@ -177,12 +178,4 @@ fn error_of(refusal: Refusal) -> Error {
         RefusalClass::Unsupported => EOPNOTSUPP,
         RefusalClass::TooBig => E2BIG,
     }
-}
-
-fn holds_process_state(record: &Record<'_>) -> bool {
-    record.actions().is_some()
-        || record.shared_pending().is_some()
-        || record.itimers().is_some()
-        || record.timers().is_some()
-        || record.signalfds().is_some()
 }

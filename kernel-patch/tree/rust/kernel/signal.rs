@@ -50,6 +50,7 @@ pub use queue::{
     QueueRef,
     Queued,
     SignalList,
+    SignalPool,
     Ucounts, //
 };
 pub use rendezvous::Rendezvous;

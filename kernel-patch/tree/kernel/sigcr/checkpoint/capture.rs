@@ -27,6 +27,7 @@ use crate::{
     record::{
         self,
         encode::{
+            entry_rest,
             OpenList,
             Sink,
             Writer, //
@@ -214,7 +215,7 @@ impl<'c, S: Sink> Capture<'c, S> {
             if self.open.is_none() {
                 self.begin_queue(0, queue.cut(standing));
             }
-            if !self.copy_queue(queue, standing)? {
+            if self.open.is_some() && !self.copy_queue(queue, standing)? {
                 return Ok(false);
             }
             let (itimers, expired) = self.itimers;
@@ -239,7 +240,7 @@ impl<'c, S: Sink> Capture<'c, S> {
                 };
                 self.begin_queue(tid, cut);
             }
-            if !self.copy_queue(thread.queue(), standing)? {
+            if self.open.is_some() && !self.copy_queue(thread.queue(), standing)? {
                 return Ok(false);
             }
             if let Some(siginfo) = thread.signal_in_flight() {
@@ -305,27 +306,28 @@ impl<'c, S: Sink> Capture<'c, S> {
         };
         let room_count = self.hold_room_count.min(self.room_count);
         let mut left_count = room_count;
-        while left_count > 0 {
-            let Some(queued) = queue.next_of(&mut open.cut, standing) else {
-                break;
-            };
+        let (mut taken, mut stale) = (open.taken, open.stale);
+        let cut = &mut open.cut;
+        let entries = core::iter::from_fn(|| loop {
+            if left_count == 0 {
+                return None;
+            }
+            let queued = queue.next_of(cut, standing)?;
             left_count = left_count.wrapping_sub(1);
             let bit = bit_of(queued.signo());
-            let (list, siginfo) = (&mut open.list, queued.siginfo);
-            match queued.owner {
-                // Each in its own words, since most are of this kind, and there are many.
-                Owner::Queue => self.writer.queued(list, siginfo, 0, 0),
-                Owner::Timer(timer_id) => {
-                    self.writer
-                        .queued(list, siginfo, abi::SIGCR_ENTRY_TIMER, timer_id);
-                }
+            let rest = match queued.owner {
+                Owner::Queue => entry_rest(0, 0),
+                Owner::Timer(timer_id) => entry_rest(abi::SIGCR_ENTRY_TIMER, timer_id),
                 Owner::Stale => {
-                    open.stale |= bit;
+                    stale |= bit;
                     continue;
                 }
-            }
-            open.taken |= bit;
-        }
+            };
+            taken |= bit;
+            return Some((queued.siginfo, rest));
+        });
+        self.writer.queued(&mut open.list, entries);
+        (open.taken, open.stale) = (taken, stale);
         let taken_count = room_count.wrapping_sub(left_count);
         self.hold_room_count = self.hold_room_count.saturating_sub(taken_count);
         self.room_count = self.room_count.saturating_sub(taken_count);

@@ -8,10 +8,12 @@
 
 use core::mem::offset_of;
 
-use crate::abi;
+use crate::{
+    abi,
+    crc32c_append, //
+};
 
 use super::{
-    checksum,
     wire::{
         Wire,
         WireStruct, //
@@ -47,12 +49,12 @@ pub trait Sink {
     /// Appends `bytes`; false, and nothing was appended, if there is no room for all of them.
     fn append(&mut self, bytes: &[u8]) -> bool;
 
-    /// Appends `first` and `second`; false, and nothing was appended, if there is no room for both.
-    fn append_both<const N: usize, const M: usize>(
+    /// Appends `pairs`, the parts of each one behind the other, as long as there is room for both.
+    /// Returns how many there were, and how many of them were appended.
+    fn append_pairs<'p, const N: usize, const M: usize>(
         &mut self,
-        first: &[u8; N],
-        second: &[u8; M],
-    ) -> bool;
+        pairs: impl Iterator<Item = (&'p [u8; N], [u8; M])>,
+    ) -> (usize, usize);
 
     /// What was appended so far.
     fn filled(&mut self) -> &mut [u8];
@@ -75,17 +77,20 @@ impl Sink for SliceSink<'_> {
         true
     }
 
-    fn append_both<const N: usize, const M: usize>(
+    fn append_pairs<'p, const N: usize, const M: usize>(
         &mut self,
-        first: &[u8; N],
-        second: &[u8; M],
-    ) -> bool {
-        let len = self.len;
-        let fits = self.append(first) && self.append(second);
-        if !fits {
-            self.len = len;
+        pairs: impl Iterator<Item = (&'p [u8; N], [u8; M])>,
+    ) -> (usize, usize) {
+        let (mut count, mut appended_count) = (0_usize, 0_usize);
+        for (first, second) in pairs {
+            let len = self.len;
+            count = count.saturating_add(1);
+            match self.append(first) && self.append(&second) {
+                true => appended_count = appended_count.saturating_add(1),
+                false => self.len = len,
+            }
         }
-        fits
+        (count, appended_count)
     }
 
     fn filled(&mut self) -> &mut [u8] {
@@ -95,6 +100,9 @@ impl Sink for SliceSink<'_> {
 
 /// Bytes of a siginfo in a record.
 const SIGINFO_LEN: usize = abi::SIGCR_SIGINFO_LEN as usize;
+
+/// Bytes of an entry behind that.
+const REST_LEN: usize = Entry::LEN - SIGINFO_LEN;
 
 /// A section with entries that is being written.
 #[must_use = "the section's head is written by the end functions"]
@@ -276,25 +284,27 @@ impl<S: Sink> Writer<S> {
 
     /// Writes one queued signal.
     pub fn entry(&mut self, list: &mut OpenList, entry: &Entry) {
-        self.queued(list, &entry.siginfo, entry.flags, entry.timer_id);
+        let rest = entry_rest(entry.flags, entry.timer_id);
+        self.queued(list, core::iter::once((&entry.siginfo, rest)));
     }
 
-    /// Writes one queued signal, whose siginfo is copied but once.
+    /// Writes queued signals: of each the siginfo, which is copied but once, and [`entry_rest`].
     #[inline(always)]
-    pub fn queued(
+    pub fn queued<'s>(
         &mut self,
         _list: &mut OpenList,
-        siginfo: &[u8; SIGINFO_LEN],
-        flags: u32,
-        timer_id: i32,
+        entries: impl Iterator<Item = (&'s [u8; SIGINFO_LEN], [u8; REST_LEN])>,
     ) {
-        const _: () = assert!(offset_of!(Entry, flags) == SIGINFO_LEN);
-        const _: () = assert!(offset_of!(Entry, timer_id) == SIGINFO_LEN + 4);
-        // CAST: The bits of the id.
-        let rest = two_words(flags, timer_id as u32);
-        self.fits = self.fits && self.sink.append_both(siginfo, &rest);
+        let count = match self.fits {
+            true => {
+                let (count, appended_count) = self.sink.append_pairs(entries);
+                self.fits = appended_count == count;
+                count
+            }
+            false => entries.count(),
+        };
         // As in `append()`.
-        self.len = self.len.wrapping_add(Entry::LEN);
+        self.len = self.len.wrapping_add(count.wrapping_mul(Entry::LEN));
     }
 
     /// Writes a queue without entries: PENDING of thread `tid`, or SHARED_PENDING where that is 0.
@@ -405,19 +415,30 @@ impl<S: Sink> Writer<S> {
     }
 }
 
-/// The bytes of two words, one behind the other.
-fn two_words(first: u32, second: u32) -> [u8; 8] {
+/// What stands behind the siginfo of an entry.
+#[inline(always)]
+pub fn entry_rest(flags: u32, timer_id: i32) -> [u8; REST_LEN] {
+    const _: () = assert!(offset_of!(Entry, flags) == SIGINFO_LEN);
+    const _: () = assert!(offset_of!(Entry, timer_id) == SIGINFO_LEN + 4);
+    // CAST: The bits of the id.
+    let (first, second) = (u64::from(flags), u64::from(timer_id as u32));
     let words = match cfg!(target_endian = "little") {
-        true => u64::from(second) << 32 | u64::from(first),
-        false => u64::from(first) << 32 | u64::from(second),
+        true => second << 32 | first,
+        false => first << 32 | second,
     };
     words.to_ne_bytes()
 }
 
 /// Writes the checksum of `record` into its header.
 pub fn seal(record: &mut [u8]) {
+    // With 0 in its place the sum is that of all bytes, in one go; see `checksum()`.
+    put_checksum(record, 0);
+    let crc = crc32c_append(0, record);
+    put_checksum(record, crc);
+}
+
+fn put_checksum(record: &mut [u8], crc: u32) {
     const OFF: usize = offset_of!(Header, crc32c);
-    let crc = checksum(record);
     if let Some(out) = record
         .get_mut(OFF..)
         .and_then(|rest| rest.first_chunk_mut())

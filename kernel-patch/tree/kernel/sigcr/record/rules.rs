@@ -10,6 +10,11 @@ use core::mem::offset_of;
 use crate::abi;
 
 use super::{
+    entry::SIGRTMIN,
+    sections::{
+        self,
+        Found, //
+    },
     signo_in_flight,
     sigset_of,
     timer_rules::{
@@ -23,9 +28,9 @@ use super::{
     Head,
     Header,
     Inflight,
+    Process,
     Queue,
     Refusal,
-    Section,
     Signalfd,
     Signalfds,
     Thread,
@@ -36,11 +41,57 @@ use super::{
     SFD_CLOEXEC,
     SFD_NONBLOCK,
     SIGKILL,
-    SIGRTMIN,
     SS_AUTODISARM,
     SS_DISABLE,
     UNBLOCKABLE, //
 };
+
+/// What was seen of a record when it was decoded, so that nobody has to look for it again.
+///
+/// An offset is that of a section; 0, where the header is: there is none.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Known {
+    pub(super) process_off: usize,
+    pub(super) actions_off: usize,
+    pub(super) shared_pending_off: usize,
+    pub(super) itimers_off: usize,
+    pub(super) timers_off: usize,
+    pub(super) signalfds_off: usize,
+    pub(super) waiters_off: usize,
+    /// The first section of a thread.
+    pub(super) threads_off: usize,
+    /// The thread of the last section, and how many threads are not only listed.
+    last_tid: i32,
+    pub(super) restorable_thread_count: usize,
+    pub(super) has_reserved_code: bool,
+    pub(super) has_timer_entry: bool,
+    pub(super) has_inflight: bool,
+    pub(super) timer_count: usize,
+    /// Sigset of what is pending in any of the queues, and entries of the longest one.
+    pub(super) pending: u64,
+    pub(super) entry_count_max: usize,
+}
+
+impl Known {
+    /// Takes notice of a section of the thread `tid`.
+    #[inline(always)]
+    fn add_thread(&mut self, off: usize, tid: i32) {
+        if self.threads_off == 0 {
+            self.threads_off = off;
+        }
+        if self.last_tid != tid {
+            self.last_tid = tid;
+            self.restorable_thread_count = self.restorable_thread_count.wrapping_add(1);
+        }
+    }
+
+    /// Takes notice of a queue.
+    #[inline(always)]
+    fn add_queue(&mut self, queue: &Queue<'_>) {
+        self.pending |= queue.set;
+        self.entry_count_max = self.entry_count_max.max(queue.entry_count());
+    }
+}
 
 /// What was seen of the sections so far, for the rules that span several of them.
 pub(super) struct Checks {
@@ -50,9 +101,7 @@ pub(super) struct Checks {
     /// Whether the thread of `last` is listed only: a worker or dead.
     listed_only: bool,
     section_count: u32,
-    /// Whether an entry has a code that is reserved to the kernel, and whether one is of a timer.
-    pub(super) has_reserved_code: bool,
-    pub(super) has_timer_entry: bool,
+    known: Known,
 }
 
 impl Checks {
@@ -62,84 +111,119 @@ impl Checks {
             last: (0, 0, 0),
             listed_only: false,
             section_count: 0,
-            has_reserved_code: false,
-            has_timer_entry: false,
+            known: Known::default(),
         }
     }
 
-    /// Checks one section that was decoded at `off`.
-    pub(super) fn section(&mut self, off: usize, section: &Section<'_>) -> Result<(), Refusal> {
+    /// Checks one section, and takes notice of it.
+    // Each as the type that it is, and where it is: to make a `Section` of it would take as long as
+    // the checks.
+    #[inline(always)]
+    pub(super) fn section(&mut self, found: &Found<'_>) -> Result<(), Refusal> {
+        let (off, head, bytes) = (found.off, &found.head, found.bytes);
         self.section_count = self.section_count.saturating_add(1);
-        match section {
-            Section::Process(process) => {
-                self.order(off, &process.section, 0)?;
-                known_flags(off, &process.section, abi::SIGCR_PROCESS_FLAGS)?;
+        match head.type_ {
+            abi::SIGCR_SECTION_PROCESS => {
+                let process: Process = found.load()?;
+                self.order(off, head, 0)?;
+                known_flags(off, head, abi::SIGCR_PROCESS_FLAGS)?;
                 signo_or_none(off, process.stop_signo)?;
-                signo_or_none(off, process.exit_signo)
+                signo_or_none(off, process.exit_signo)?;
+                self.known.process_off = off;
             }
-            Section::Actions(actions) => {
-                self.order(off, &actions.list.section, 0)?;
-                known_flags(off, &actions.list.section, 0)?;
-                check_actions(off, actions)
+            abi::SIGCR_SECTION_ACTIONS => {
+                let actions = sections::actions(off, bytes)?;
+                self.order(off, head, 0)?;
+                known_flags(off, head, 0)?;
+                check_actions(off, &actions)?;
+                self.known.actions_off = off;
             }
-            Section::SharedPending(queue) => {
-                self.order(off, &queue.list.section, 0)?;
+            abi::SIGCR_SECTION_SHARED_PENDING => {
+                let queue = sections::queue(off, bytes)?;
+                self.order(off, head, 0)?;
                 if queue.tid != 0 {
                     return Err(Refusal::BadTid {
                         off,
                         tid: queue.tid,
                     });
                 }
-                self.queue(off, queue)
+                self.queue(off, &queue)?;
+                self.known.shared_pending_off = off;
             }
-            Section::Itimers(itimers) => {
-                self.order(off, &itimers.section, 0)?;
-                known_flags(off, &itimers.section, abi::SIGCR_ITIMERS_FLAGS)?;
-                check_itimers(off, itimers)
+            abi::SIGCR_SECTION_ITIMERS => {
+                let itimers = found.load()?;
+                self.order(off, head, 0)?;
+                known_flags(off, head, abi::SIGCR_ITIMERS_FLAGS)?;
+                check_itimers(off, &itimers)?;
+                self.known.itimers_off = off;
             }
-            Section::Timers(timers) => {
-                self.order(off, &timers.list.section, 0)?;
-                known_flags(off, &timers.list.section, 0)?;
-                check_timers(off, timers)
+            abi::SIGCR_SECTION_TIMERS => {
+                let timers = sections::timers(off, bytes)?;
+                self.order(off, head, 0)?;
+                known_flags(off, head, 0)?;
+                check_timers(off, &timers)?;
+                self.known.timers_off = off;
+                self.known.timer_count = timers.count();
             }
-            Section::Signalfds(signalfds) => {
-                self.order(off, &signalfds.list.section, 0)?;
-                known_flags(off, &signalfds.list.section, 0)?;
-                check_signalfds(off, signalfds)
+            abi::SIGCR_SECTION_SIGNALFDS => {
+                let signalfds = sections::signalfds(off, bytes)?;
+                self.order(off, head, 0)?;
+                known_flags(off, head, 0)?;
+                check_signalfds(off, &signalfds)?;
+                self.known.signalfds_off = off;
             }
-            Section::Thread(thread) => {
-                self.order(off, &thread.section, thread.tid)?;
-                known_flags(off, &thread.section, abi::SIGCR_THREAD_FLAGS)?;
+            abi::SIGCR_SECTION_THREAD => {
+                let thread: Thread = found.load()?;
+                self.order(off, head, thread.tid)?;
+                known_flags(off, head, abi::SIGCR_THREAD_FLAGS)?;
                 signo_or_none(off, thread.pdeath_signo)?;
-                self.listed_only = is_listed_only(thread);
-                blockable(off, thread.blocked)
-            }
-            Section::Altstack(altstack) => {
-                self.order(off, &altstack.section, altstack.tid)?;
-                known_flags(off, &altstack.section, 0)?;
-                check_altstack(off, altstack)
-            }
-            Section::Pending(queue) => {
-                self.order(off, &queue.list.section, queue.tid)?;
-                self.queue(off, queue)
-            }
-            Section::Inflight(inflight) => {
-                self.order(off, &inflight.section, inflight.tid)?;
-                known_flags(off, &inflight.section, 0)?;
-                reserved(off, offset_of!(Inflight, reserved), inflight.reserved)?;
-                match signo_in_flight(inflight) {
-                    SIGKILL => Err(Refusal::KillPending { off }),
-                    signo if sigset_of(signo) == 0 => Err(Refusal::BadSigno { off, signo }),
-                    _ => Ok(()),
+                blockable(off, thread.blocked)?;
+                self.listed_only = is_listed_only(&thread);
+                self.known.add_thread(off, thread.tid);
+                if self.listed_only {
+                    // It is the first section of its thread, which was counted just now.
+                    let count = &mut self.known.restorable_thread_count;
+                    *count = count.wrapping_sub(1);
                 }
             }
-            Section::Waiters(waiters) => {
-                self.order(off, &waiters.list.section, 0)?;
-                known_flags(off, &waiters.list.section, 0)?;
-                check_waiters(off, waiters)
+            abi::SIGCR_SECTION_ALTSTACK => {
+                let altstack: Altstack = found.load()?;
+                self.order(off, head, altstack.tid)?;
+                known_flags(off, head, 0)?;
+                check_altstack(off, &altstack)?;
+                self.known.add_thread(off, altstack.tid);
             }
-            Section::Unknown { .. } => Ok(()),
+            abi::SIGCR_SECTION_PENDING => {
+                let queue = sections::queue(off, bytes)?;
+                self.order(off, head, queue.tid)?;
+                self.queue(off, &queue)?;
+                self.known.add_thread(off, queue.tid);
+            }
+            abi::SIGCR_SECTION_INFLIGHT => {
+                let inflight: Inflight = found.load()?;
+                self.order(off, head, inflight.tid)?;
+                known_flags(off, head, 0)?;
+                reserved(off, offset_of!(Inflight, reserved), inflight.reserved)?;
+                match signo_in_flight(&inflight) {
+                    SIGKILL => return Err(Refusal::KillPending { off }),
+                    signo if sigset_of(signo) == 0 => {
+                        return Err(Refusal::BadSigno { off, signo });
+                    }
+                    _ => {}
+                }
+                self.known.add_thread(off, inflight.tid);
+                self.known.has_inflight = true;
+            }
+            abi::SIGCR_SECTION_WAITERS => {
+                let waiters = sections::waiters(off, bytes)?;
+                self.order(off, head, 0)?;
+                known_flags(off, head, 0)?;
+                check_waiters(off, &waiters)?;
+                self.known.waiters_off = off;
+            }
+            _ => found.check_optional()?,
         }
+        Ok(())
     }
 
     /// Checks that a section stands where its type and its thread put it.
@@ -180,49 +264,51 @@ impl Checks {
             return Err(Refusal::KillPending { off });
         }
         let mut seen = 0;
-        for (index, entry) in queue.entries().enumerate() {
-            let off = queue.list.entry_off(off, index);
+        for (index, entry) in queue.entry_refs().enumerate() {
+            // Only what is refused is told where it stands.
+            let off = || queue.list.entry_off(off, index);
             let signo = entry.signo();
             let bit = sigset_of(signo);
             if bit == 0 {
-                return Err(Refusal::BadSigno { off, signo });
+                return Err(Refusal::BadSigno { off: off(), signo });
             }
             if entry.flags & !abi::SIGCR_ENTRY_FLAGS != 0 {
                 return Err(Refusal::UnknownEntryFlags {
-                    off,
+                    off: off(),
                     flags: entry.flags,
                 });
             }
             if queue.set & bit == 0 {
-                return Err(Refusal::EntryNotInSet { off, signo });
+                return Err(Refusal::EntryNotInSet { off: off(), signo });
             }
-            self.has_reserved_code |= entry.has_reserved_code();
+            self.known.has_reserved_code |= entry.has_reserved_code();
             if entry.flags & abi::SIGCR_ENTRY_TIMER != 0 {
-                self.has_timer_entry = true;
+                self.known.has_timer_entry = true;
                 // Several timers may have queued one legacy signal.
                 continue;
             }
             if entry.timer_id != 0 {
-                let off = off.saturating_add(offset_of!(Entry, timer_id));
+                let off = off().saturating_add(offset_of!(Entry, timer_id));
                 return Err(Refusal::ReservedNotZero { off });
             }
             if signo < SIGRTMIN && seen & bit != 0 {
-                return Err(Refusal::LegacyTwice { off, signo });
+                return Err(Refusal::LegacyTwice { off: off(), signo });
             }
             seen |= bit;
         }
+        self.known.add_queue(queue);
         Ok(())
     }
 
-    /// Checks what can be said only after the last section.
-    pub(super) fn end(&self, header: &Header) -> Result<(), Refusal> {
+    /// Checks what can be said only after the last section, and tells what was seen.
+    pub(super) fn end(self, header: &Header) -> Result<Known, Refusal> {
         if self.section_count != header.section_count {
             return Err(Refusal::SectionCountMismatch {
                 stored: header.section_count,
                 seen: self.section_count,
             });
         }
-        Ok(())
+        Ok(self.known)
     }
 }
 

@@ -38,19 +38,16 @@ pub struct Sections<'a> {
 
 impl<'a> Sections<'a> {
     pub(super) fn new(bytes: &'a [u8], header: &Header) -> Self {
-        Self::from(bytes, header.header_len as usize)
-    }
-
-    /// The sections from the one at `off` on.
-    pub(super) fn from(bytes: &'a [u8], off: usize) -> Self {
+        let off = header.header_len as usize;
         Self {
             rest: bytes.get(off..).unwrap_or(&[]),
             off,
         }
     }
 
-    /// The next section, with the checks that finding it needs.
-    pub(super) fn next_checked(&mut self) -> Result<Option<(usize, Section<'a>)>, Refusal> {
+    /// The next section as its bytes, with the checks that finding it needs.
+    #[inline(always)]
+    pub(super) fn next_found(&mut self) -> Result<Option<Found<'a>>, Refusal> {
         let off = self.off;
         if self.rest.is_empty() {
             return Ok(None);
@@ -65,27 +62,63 @@ impl<'a> Sections<'a> {
         }
         self.rest = rest;
         self.off = off.saturating_add(len);
-        let section = match head.type_ {
-            abi::SIGCR_SECTION_PROCESS => Section::Process(load(bytes).ok_or(bad_len)?),
+        Ok(Some(Found { off, head, bytes }))
+    }
+}
+
+/// A section that was found.
+pub(super) struct Found<'a> {
+    pub(super) off: usize,
+    pub(super) head: Head,
+    /// All of it, the head included.
+    pub(super) bytes: &'a [u8],
+}
+
+impl<'a> Found<'a> {
+    /// The section as a struct.
+    #[inline(always)]
+    pub(super) fn load<T: Wire>(&self) -> Result<T, Refusal> {
+        load(self.bytes).ok_or(Refusal::BadSectionLen {
+            off: self.off,
+            len: self.head.len,
+        })
+    }
+
+    /// What to do without the type of the section: nothing, if it is optional.
+    pub(super) fn check_optional(&self) -> Result<(), Refusal> {
+        let section_type = self.head.type_;
+        match section_type & abi::SIGCR_SECTION_MANDATORY {
+            0 => Ok(()),
+            _ => Err(Refusal::UnknownMandatorySection {
+                off: self.off,
+                section_type,
+            }),
+        }
+    }
+
+    /// The section, decoded.
+    fn decode(&self) -> Result<Section<'a>, Refusal> {
+        let (off, bytes) = (self.off, self.bytes);
+        Ok(match self.head.type_ {
+            abi::SIGCR_SECTION_PROCESS => Section::Process(self.load()?),
             abi::SIGCR_SECTION_ACTIONS => Section::Actions(actions(off, bytes)?),
             abi::SIGCR_SECTION_SHARED_PENDING => Section::SharedPending(queue(off, bytes)?),
-            abi::SIGCR_SECTION_ITIMERS => Section::Itimers(load(bytes).ok_or(bad_len)?),
+            abi::SIGCR_SECTION_ITIMERS => Section::Itimers(self.load()?),
             abi::SIGCR_SECTION_TIMERS => Section::Timers(timers(off, bytes)?),
             abi::SIGCR_SECTION_SIGNALFDS => Section::Signalfds(signalfds(off, bytes)?),
-            abi::SIGCR_SECTION_THREAD => Section::Thread(load(bytes).ok_or(bad_len)?),
-            abi::SIGCR_SECTION_ALTSTACK => Section::Altstack(load(bytes).ok_or(bad_len)?),
+            abi::SIGCR_SECTION_THREAD => Section::Thread(self.load()?),
+            abi::SIGCR_SECTION_ALTSTACK => Section::Altstack(self.load()?),
             abi::SIGCR_SECTION_PENDING => Section::Pending(queue(off, bytes)?),
-            abi::SIGCR_SECTION_INFLIGHT => Section::Inflight(load(bytes).ok_or(bad_len)?),
+            abi::SIGCR_SECTION_INFLIGHT => Section::Inflight(self.load()?),
             abi::SIGCR_SECTION_WAITERS => Section::Waiters(waiters(off, bytes)?),
-            section_type if section_type & abi::SIGCR_SECTION_MANDATORY != 0 => {
-                return Err(Refusal::UnknownMandatorySection { off, section_type });
+            section_type => {
+                self.check_optional()?;
+                Section::Unknown {
+                    section_type,
+                    bytes,
+                }
             }
-            section_type => Section::Unknown {
-                section_type,
-                bytes,
-            },
-        };
-        Ok(Some((off, section)))
+        })
     }
 }
 
@@ -104,65 +137,76 @@ impl<'a> Iterator for Sections<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         // The record was decoded before: nothing can be refused here any more.
-        self.next_checked().ok().flatten()
+        let found = self.next_found().ok()??;
+        Some((found.off, found.decode().ok()?))
     }
 }
 
 /// What a record holds of each thread, by ascending tid.
 #[derive(Clone)]
 pub struct Threads<'a> {
-    sections: Sections<'a>,
-    next: Option<Section<'a>>,
+    rest: &'a [u8],
 }
 
 impl<'a> Threads<'a> {
-    pub(super) fn new(sections: Sections<'a>) -> Self {
+    /// The threads of a decoded record, the first one of which begins at `off`.
+    pub(super) fn from(bytes: &'a [u8], off: usize) -> Self {
         Self {
-            sections,
-            next: None,
+            rest: bytes.get(off..).unwrap_or(&[]),
         }
     }
 
-    /// The next section that belongs to a thread, if it belongs to `tid` where that is given.
-    fn take(&mut self, tid: Option<i32>) -> Option<Section<'a>> {
-        while self.next.is_none() {
-            self.next = self.sections.next().map(|(_, section)| section);
-            match self.next.as_ref()?.tid() {
-                Some(_) => {}
-                None => self.next = None,
+    /// The next section: its type, the tid if it belongs to a thread and else 0, and its bytes.
+    fn peek(&self) -> Option<(u32, i32, &'a [u8])> {
+        // All sections of threads begin as this one does.
+        const _: () = {
+            assert!(offset_of!(abi::sigcr_thread, tid) == Head::LEN);
+            assert!(offset_of!(abi::sigcr_altstack, tid) == Head::LEN);
+            assert!(offset_of!(abi::sigcr_pending, tid) == Head::LEN);
+            assert!(offset_of!(abi::sigcr_inflight, tid) == Head::LEN);
+        };
+        let head = load::<Head>(self.rest)?;
+        // CAST: The decoder has seen that the section is inside the record.
+        let bytes = self.rest.get(..head.len as usize)?;
+        let tid = match head.type_ {
+            abi::SIGCR_SECTION_THREAD..=abi::SIGCR_SECTION_INFLIGHT => {
+                load(bytes.get(Head::LEN..)?)?
             }
-        }
-        match tid {
-            Some(_) if self.next.as_ref()?.tid() != tid => None,
-            _ => self.next.take(),
-        }
+            _ => 0,
+        };
+        Some((head.type_, tid, bytes))
     }
 }
 
 impl<'a> Iterator for Threads<'a> {
     type Item = ThreadState<'a>;
 
+    // The decoder has checked all: nothing can be refused here any more.
     fn next(&mut self) -> Option<Self::Item> {
-        let mut section = self.take(None);
-        let tid = section.as_ref()?.tid()?;
         let mut state = ThreadState {
-            tid,
+            tid: 0,
             thread: None,
             altstack: None,
             pending: None,
             inflight: None,
         };
-        while let Some(part) = section {
-            match part {
-                Section::Thread(thread) => state.thread = Some(thread),
-                Section::Altstack(altstack) => state.altstack = Some(altstack),
-                Section::Pending(queue) => state.pending = Some(queue),
-                Section::Inflight(inflight) => state.inflight = Some(inflight),
+        while let Some((section_type, tid, bytes)) = self.peek() {
+            if tid != 0 {
+                if state.tid != 0 && state.tid != tid {
+                    break;
+                }
+                state.tid = tid;
+            }
+            match section_type {
+                abi::SIGCR_SECTION_THREAD => state.thread = load(bytes),
+                abi::SIGCR_SECTION_ALTSTACK => state.altstack = load(bytes),
+                abi::SIGCR_SECTION_PENDING => state.pending = queue(0, bytes).ok(),
+                abi::SIGCR_SECTION_INFLIGHT => state.inflight = bytes.first_chunk(),
                 _ => {}
             }
-            section = self.take(Some(tid));
+            self.rest = self.rest.get(bytes.len()..)?;
         }
-        Some(state)
+        (state.tid != 0).then_some(state)
     }
 }
 
@@ -223,9 +267,15 @@ impl<'a> List<'a> {
         })
     }
 
+    /// The entries as they are.
+    #[inline(always)]
+    pub(super) fn bytes(&self) -> impl Iterator<Item = &'a [u8]> + 'a {
+        self.bytes.chunks_exact(self.entry_len)
+    }
+
     /// The entries: of each the prefix that this version knows.
     pub(super) fn iter<T: Wire + 'a>(&self) -> impl Iterator<Item = T> + 'a {
-        self.bytes.chunks_exact(self.entry_len).filter_map(load)
+        self.bytes().filter_map(load)
     }
 
     /// The entry `index`.
@@ -242,7 +292,7 @@ impl<'a> List<'a> {
     }
 }
 
-fn actions(off: usize, bytes: &[u8]) -> Result<Actions<'_>, Refusal> {
+pub(super) fn actions(off: usize, bytes: &[u8]) -> Result<Actions<'_>, Refusal> {
     let len = bytes.len() as u64;
     let head: abi::sigcr_actions = load(bytes).ok_or(Refusal::BadSectionLen { off, len })?;
     reserved(off, offset_of!(abi::sigcr_actions, reserved), head.reserved)?;
@@ -257,7 +307,7 @@ fn actions(off: usize, bytes: &[u8]) -> Result<Actions<'_>, Refusal> {
     Ok(Actions { list })
 }
 
-fn queue(off: usize, bytes: &[u8]) -> Result<Queue<'_>, Refusal> {
+pub(super) fn queue(off: usize, bytes: &[u8]) -> Result<Queue<'_>, Refusal> {
     let len = bytes.len() as u64;
     let head: abi::sigcr_pending = load(bytes).ok_or(Refusal::BadSectionLen { off, len })?;
     let list = List::new(
@@ -275,7 +325,7 @@ fn queue(off: usize, bytes: &[u8]) -> Result<Queue<'_>, Refusal> {
     })
 }
 
-fn timers(off: usize, bytes: &[u8]) -> Result<Timers<'_>, Refusal> {
+pub(super) fn timers(off: usize, bytes: &[u8]) -> Result<Timers<'_>, Refusal> {
     let len = bytes.len() as u64;
     let head: abi::sigcr_timers = load(bytes).ok_or(Refusal::BadSectionLen { off, len })?;
     let list = List::new(
@@ -292,7 +342,7 @@ fn timers(off: usize, bytes: &[u8]) -> Result<Timers<'_>, Refusal> {
     })
 }
 
-fn signalfds(off: usize, bytes: &[u8]) -> Result<Signalfds<'_>, Refusal> {
+pub(super) fn signalfds(off: usize, bytes: &[u8]) -> Result<Signalfds<'_>, Refusal> {
     let len = bytes.len() as u64;
     let head: abi::sigcr_signalfds = load(bytes).ok_or(Refusal::BadSectionLen { off, len })?;
     reserved(
@@ -311,7 +361,7 @@ fn signalfds(off: usize, bytes: &[u8]) -> Result<Signalfds<'_>, Refusal> {
     Ok(Signalfds { list })
 }
 
-fn waiters(off: usize, bytes: &[u8]) -> Result<Waiters<'_>, Refusal> {
+pub(super) fn waiters(off: usize, bytes: &[u8]) -> Result<Waiters<'_>, Refusal> {
     let len = bytes.len() as u64;
     let head: abi::sigcr_waiters = load(bytes).ok_or(Refusal::BadSectionLen { off, len })?;
     reserved(off, offset_of!(abi::sigcr_waiters, reserved), head.reserved)?;

@@ -60,6 +60,8 @@ pub(crate) struct Plan {
     /// The record holds more signals than the target's limit, whatever it frees.
     over_limit: bool,
     charges: Charges,
+    /// Whether [`Self::count_old`] has counted.
+    old_are_counted: bool,
 }
 
 struct ThreadPlan {
@@ -71,6 +73,25 @@ struct ThreadPlan {
 }
 
 impl Plan {
+    /// A plan for nothing yet; [`Self::make`] makes it, where it is, since it is large.
+    pub(crate) fn empty(task: &ARef<Task>, scope: Scope) -> Self {
+        Self {
+            scope,
+            own_process: signal::is_own_process(task),
+            actions: None,
+            shared_pending: None,
+            itimers: None,
+            real_itimer_was_running: false,
+            timers: None,
+            signalfds: KVVec::new(),
+            threads: KVVec::new(),
+            thread_missing: false,
+            over_limit: false,
+            charges: Charges::new(),
+            old_are_counted: false,
+        }
+    }
+
     /// Makes the plan: finds the threads and allocates the signals. Nobody is charged yet.
     ///
     /// # Errors
@@ -82,55 +103,46 @@ impl Plan {
     /// - [`EINVAL`]: two entries of one timer.
     /// - [`ENOMEM`]: no memory.
     /// - [`EINTR`]: the caller is being killed.
-    pub(crate) fn new(record: &Record<'_>, task: &ARef<Task>, scope: Scope) -> Result<Self> {
-        let mut plan = Self {
-            scope,
-            own_process: signal::is_own_process(task),
-            actions: None,
-            shared_pending: None,
-            itimers: record.itimers().map(|itimers| itimers_of(&itimers)),
-            real_itimer_was_running: false,
-            timers: None,
-            signalfds: KVVec::new(),
-            threads: KVVec::new(),
-            // What `check()` will refuse must not take memory before.
-            thread_missing: named(record).count() > signal::thread_count(task),
-            over_limit: is_over_limit(record, signal::rlimit_sigpending_count(task)),
-            charges: Charges::new(),
-        };
-        if !plan.thread_missing {
+    pub(crate) fn make(&mut self, record: &Record<'_>, task: &ARef<Task>) -> Result {
+        let thread_count = record.restorable_thread_count();
+        // What `check()` will refuse must not take memory before.
+        self.thread_missing = thread_count > signal::thread_count(task);
+        self.over_limit = is_over_limit(record, signal::rlimit_sigpending_count(task));
+        self.itimers = record.itimers().map(|itimers| itimers_of(&itimers));
+        if !self.thread_missing {
+            self.threads.reserve(thread_count, GFP_KERNEL_ACCOUNT)?;
             for state in named(record) {
-                plan.add_thread(&state, task)?;
+                self.add_thread(&state, task)?;
             }
         }
         // By task, so that one is found among many without searching them all under siglock.
-        plan.threads.sort_unstable_by_key(ThreadPlan::key);
-        plan.actions = record.actions().map(NewActions::new).transpose()?;
+        self.threads.sort_unstable_by_key(ThreadPlan::key);
+        self.actions = record.actions().map(NewActions::new).transpose()?;
         if let Some(queue) = record.shared_pending() {
-            let refused = plan.over_limit || plan.thread_missing;
-            plan.shared_pending = Some(plan.charges.new_queue(&queue, task, refused)?);
+            let refused = self.over_limit || self.thread_missing;
+            self.shared_pending = Some(self.charges.new_queue(&queue, task, refused)?);
         }
         for signalfd in record.signalfds().into_iter().flat_map(|list| list.iter()) {
             // CAST: The decoder has checked that it is not negative.
             let fd = signalfd.fd as u32;
             let found = Signalfd::find(task, fd).filter(|found| found.fd == fd);
             let found = found.ok_or(ESRCH)?;
-            plan.signalfds
+            self.signalfds
                 .push((found, signalfd.mask), GFP_KERNEL_ACCOUNT)?;
         }
         // Last: in the caller's own process this creates timers.
-        plan.timers = match record.timers() {
+        self.timers = match record.timers() {
             Some(timers) => Some(TimersPlan::new(timers, task)?),
             None => None,
         };
-        if let Some(timers) = plan.timers.as_mut().filter(|_| record.has_timer_entry()) {
-            for entry in record.queues().flat_map(|queue| queue.entries()) {
+        if let Some(timers) = self.timers.as_mut().filter(|_| record.has_timer_entry()) {
+            for entry in record.queues().flat_map(|queue| queue.entry_refs()) {
                 if entry.flags & abi::SIGCR_ENTRY_TIMER != 0 {
                     timers.place(entry.timer_id)?;
                 }
             }
         }
-        Ok(plan)
+        Ok(())
     }
 
     fn add_thread(&mut self, state: &ThreadState<'_>, process: &ARef<Task>) -> Result {
@@ -381,6 +393,7 @@ impl Plan {
 
     /// Counts the signals that go.
     fn count_old(&mut self, sighand: &SighandGuard<'_>) {
+        self.old_are_counted = true;
         if let Some(new) = &mut self.shared_pending {
             self.charges.count_old(sighand.shared_queue(), new);
         }
@@ -394,6 +407,10 @@ impl Plan {
 
     /// Undoes [`Self::count_old`].
     fn forget_old(&mut self) {
+        if !self.old_are_counted {
+            return;
+        }
+        self.old_are_counted = false;
         self.charges.forget_old();
         let private = self
             .threads

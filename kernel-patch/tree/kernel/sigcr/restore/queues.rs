@@ -14,7 +14,8 @@ use kernel::{
         Owner,
         QueueRef,
         SighandGuard,
-        SignalList, //
+        SignalList,
+        SignalPool, //
     },
     task::Task, //
 };
@@ -23,6 +24,7 @@ use crate::{
     abi,
     record::{
         EntryExt,
+        EntryRef,
         Queue,
         Record, //
     }, //
@@ -44,8 +46,12 @@ pub(super) struct NewQueue {
     old_count: usize,
 }
 
-/// What each user is to be charged, in all queues together. Mostly there is one.
-pub(super) struct Charges(KVec<Charge>);
+/// What each user is to be charged, in all queues together.
+pub(super) struct Charges {
+    /// Mostly there is one, for which nothing has to be allocated.
+    first: Option<Charge>,
+    others: KVec<Charge>,
+}
 
 struct Charge {
     account: Account,
@@ -59,7 +65,21 @@ struct Charge {
 
 impl Charges {
     pub(super) fn new() -> Self {
-        Self(KVec::new())
+        Self {
+            first: None,
+            others: KVec::new(),
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Charge> {
+        Iterator::chain(self.first.iter(), self.others.iter())
+    }
+
+    fn get_mut(&mut self, index: usize) -> Option<&mut Charge> {
+        match index.checked_sub(1) {
+            None => self.first.as_mut(),
+            Some(index) => self.others.get_mut(index),
+        }
     }
 
     /// Allocates the signals of `queue` for a queue of `owner`; with `refused` only the queue.
@@ -75,25 +95,10 @@ impl Charges {
         refused: bool,
     ) -> Result<NewQueue> {
         let index = self.index_of(owner)?;
-        let charge = self.0.get_mut(index).ok_or(EINVAL)?;
-        let mut list = SignalList::new(&charge.account)?;
-        for entry in queue.entries() {
-            if refused {
-                break;
-            }
-            if charge.new_count % KILL_LOOK_COUNT == 0 && signal::current_is_being_killed() {
-                return Err(EINTR);
-            }
-            if entry.flags & abi::SIGCR_ENTRY_TIMER != 0 {
-                // The timer itself will be queued, which has been charged when it was created.
-                list.push_mark(entry.timer_id)?;
-                continue;
-            }
-            list.push(&entry.siginfo)?;
-            charge.new_count = charge.new_count.saturating_add(1);
-            if entry.is_exempt() {
-                charge.exempt_count = charge.exempt_count.saturating_add(1);
-            }
+        let charge = self.get_mut(index).ok_or(EINVAL)?;
+        let mut list = SignalList::new(&charge.account);
+        if !refused && queue.entry_count() > 0 {
+            charge.fill(&mut list, queue)?;
         }
         Ok(NewQueue {
             list,
@@ -106,31 +111,23 @@ impl Charges {
     /// The index of the charge for signals of `owner`.
     fn index_of(&mut self, owner: &Task) -> Result<usize> {
         let account = Account::of(owner);
+        let ucounts = account.ucounts();
         // Threads whose credentials differ are rare, and then in a few groups: the first charge or
         // the last one fits, or there is one more.
-        let same = |charge: Option<&Charge>| {
-            charge.is_some_and(|charge| charge.account.ucounts() == account.ucounts())
-        };
-        if same(self.0.first()) {
+        let same = |charge: &Charge| charge.account.ucounts() == ucounts;
+        if same(self.first.get_or_insert(Charge::new(account))) {
             return Ok(0);
         }
-        let index = self.0.len();
-        if same(self.0.last()) {
-            return Ok(index.saturating_sub(1));
+        if !self.others.last().is_some_and(same) {
+            let charge = Charge::new(Account::of(owner));
+            self.others.push(charge, GFP_KERNEL_ACCOUNT)?;
         }
-        let charge = Charge {
-            account,
-            new_count: 0,
-            exempt_count: 0,
-            old_count: 0,
-        };
-        self.0.push(charge, GFP_KERNEL_ACCOUNT)?;
-        Ok(index)
+        Ok(self.others.len())
     }
 
     /// Begins to count anew what goes.
     pub(super) fn forget_old(&mut self) {
-        for charge in self.0.iter_mut() {
+        for charge in Iterator::chain(self.first.iter_mut(), self.others.iter_mut()) {
             charge.old_count = 0;
         }
     }
@@ -142,14 +139,14 @@ impl Charges {
             .entries()
             .filter(|queued| queued.owner == Owner::Queue && queued.ucounts == ucounts)
             .count();
-        if let Some(charge) = self.0.get_mut(new.charge) {
+        if let Some(charge) = self.get_mut(new.charge) {
             charge.old_count = charge.old_count.saturating_add(new.old_count);
         }
     }
 
     /// Whether a user would have too many signals.
     pub(super) fn are_over(&self, limit_count: u64) -> bool {
-        self.0.iter().any(|charge| charge.is_over(limit_count, 0))
+        self.iter().any(|charge| charge.is_over(limit_count, 0))
     }
 
     /// Charges what comes beyond what was counted of what goes, for all users or for none.
@@ -158,7 +155,7 @@ impl Charges {
     ///
     /// - [`EAGAIN`]: a user would have too many signals. Nobody was charged.
     pub(super) fn charge(&self, limit_count: u64) -> Result {
-        for (index, charge) in self.0.iter().enumerate() {
+        for (index, charge) in self.iter().enumerate() {
             let surplus_count = charge.surplus_count();
             let charged = charge.account.charge(surplus_count);
             if charged && !charge.is_over(limit_count, surplus_count) {
@@ -167,7 +164,7 @@ impl Charges {
             if charged {
                 charge.account.discharge(surplus_count);
             }
-            for before in self.0.iter().take(index) {
+            for before in self.iter().take(index) {
                 before.account.discharge(before.surplus_count());
             }
             return Err(EAGAIN);
@@ -177,6 +174,39 @@ impl Charges {
 }
 
 impl Charge {
+    fn new(account: Account) -> Self {
+        Self {
+            account,
+            new_count: 0,
+            exempt_count: 0,
+            old_count: 0,
+        }
+    }
+
+    /// Allocates the signals of `queue` for `list`.
+    fn fill(&mut self, list: &mut SignalList, queue: &Queue<'_>) -> Result {
+        let mut pool = SignalPool::new();
+        let mut left_count = queue.entry_count();
+        for entry in queue.entry_refs() {
+            if left_count % KILL_LOOK_COUNT == 0 && signal::current_is_being_killed() {
+                return Err(EINTR);
+            }
+            if entry.flags & abi::SIGCR_ENTRY_TIMER != 0 {
+                // The timer itself will be queued, which has been charged when it was created.
+                list.push_mark(entry.timer_id)?;
+            } else {
+                pool.fill(left_count)?;
+                list.push(entry.siginfo, &mut pool)?;
+                self.new_count = self.new_count.wrapping_add(1);
+                self.exempt_count = self
+                    .exempt_count
+                    .wrapping_add(usize::from(entry.is_exempt()));
+            }
+            left_count = left_count.wrapping_sub(1);
+        }
+        Ok(())
+    }
+
     /// Signals that come beyond those that were counted of what goes.
     fn surplus_count(&self) -> usize {
         self.new_count.saturating_sub(self.old_count)
@@ -217,7 +247,7 @@ impl NewQueue {
 
     /// How many signals of the old queue leave their charge to new ones, of whatever queue.
     fn inherit(&self, charges: &mut Charges) -> usize {
-        let Some(charge) = charges.0.get_mut(self.charge) else {
+        let Some(charge) = charges.get_mut(self.charge) else {
             return 0;
         };
         let inherited_count = self.old_count.min(charge.new_count);
@@ -235,8 +265,8 @@ pub(super) fn is_over_limit(record: &Record<'_>, limit_count: u64) -> bool {
 /// The most signals in a queue of the record that the limit on queued signals holds for.
 fn limited_count(record: &Record<'_>) -> u64 {
     let is_limited =
-        |entry: &abi::sigcr_entry| entry.flags & abi::SIGCR_ENTRY_TIMER == 0 && !entry.is_exempt();
-    let limited = |queue: Queue<'_>| queue.entries().filter(is_limited).count();
+        |entry: &EntryRef<'_>| entry.flags & abi::SIGCR_ENTRY_TIMER == 0 && !entry.is_exempt();
+    let limited = |queue: Queue<'_>| queue.entry_refs().filter(is_limited).count();
     // CAST: A record is far shorter than 2^64 signals.
     record.queues().map(limited).max().unwrap_or(0) as u64
 }
@@ -277,11 +307,10 @@ mod tests {
         }
     }
 
-    fn charges(all: [Charge; 2]) -> Result<Charges> {
+    fn charges([first, second]: [Charge; 2]) -> Result<Charges> {
         let mut charges = Charges::new();
-        for charge in all {
-            charges.0.push(charge, GFP_KERNEL)?;
-        }
+        charges.first = Some(first);
+        charges.others.push(second, GFP_KERNEL)?;
         Ok(charges)
     }
 
@@ -398,7 +427,7 @@ mod tests {
             }
             Ok(())
         })??;
-        let counts = charges.0.iter().map(|c| (c.new_count, c.exempt_count));
+        let counts = charges.iter().map(|c| (c.new_count, c.exempt_count));
         // Both are of one user.
         assert!(counts.eq([(4, 1)]));
         Ok(())
@@ -418,7 +447,7 @@ mod tests {
             },
         )??;
         assert_eq!(set, Some(crate::record::sigset_of(40)));
-        assert!(charges.0.iter().all(|charge| charge.new_count == 0));
+        assert!(charges.iter().all(|charge| charge.new_count == 0));
         Ok(())
     }
 
@@ -426,22 +455,20 @@ mod tests {
     fn old_signals_leave_their_charge_to_as_many_new_ones() -> Result {
         let task = this_task();
         let account = Account::of(&task);
-        let new_queue = |old_count| -> Result<NewQueue> {
-            Ok(NewQueue {
-                list: SignalList::new(&account)?,
-                set: 0,
-                charge: 0,
-                old_count,
-            })
+        let new_queue = |old_count| NewQueue {
+            list: SignalList::new(&account),
+            set: 0,
+            charge: 0,
+            old_count,
         };
         let mut charges = charges([charge(5, 0, 0), charge(9, 0, 0)])?;
         let inherited = [
-            new_queue(2)?.inherit(&mut charges),
-            new_queue(7)?.inherit(&mut charges),
-            new_queue(1)?.inherit(&mut charges),
+            new_queue(2).inherit(&mut charges),
+            new_queue(7).inherit(&mut charges),
+            new_queue(1).inherit(&mut charges),
         ];
         assert_eq!(inherited, [2, 3, 0]);
-        let left = charges.0.iter().map(|charge| charge.new_count);
+        let left = charges.iter().map(|charge| charge.new_count);
         assert!(left.eq([0, 9]));
         Ok(())
     }

@@ -53,32 +53,47 @@ impl Buffer {
         true
     }
 
-    /// Appends `first` and `second`, if there is room for both. Each is copied from where it is to
-    /// where it goes, which it would not be if they were put together before.
+    /// Appends `pairs`, the parts of each one behind the other, as long as there is room. Returns how
+    /// many there were, and how many of them found room.
+    ///
+    /// Each part is copied from where it is to where it goes, and where the next one goes is kept in
+    /// a register.
     ///
     /// # Context
     ///
     /// Any.
     #[inline(always)]
-    pub fn append_both<const N: usize, const M: usize>(
+    pub fn append_pairs<'p, const N: usize, const M: usize>(
         &mut self,
-        first: &[u8; N],
-        second: &[u8; M],
-    ) -> bool {
+        mut pairs: impl Iterator<Item = (&'p [u8; N], [u8; M])>,
+    ) -> (usize, usize) {
         let len = self.0.len();
-        if self.0.capacity().wrapping_sub(len) < const { N + M } {
-            return false;
+        let room_count = self.0.capacity().wrapping_sub(len) / const { N + M };
+        let mut left_count = room_count;
+        // SAFETY: The capacity is never below the length, so that this is inside the allocation, or
+        // its end.
+        let mut end = unsafe { self.0.as_mut_ptr().add(len) };
+        while left_count > 0 {
+            let Some((first, second)) = pairs.next() else {
+                break;
+            };
+            left_count = left_count.wrapping_sub(1);
+            // SAFETY: `left_count` was not 0, so that there is room for a pair at `end`, in which
+            // `first` is not.
+            unsafe {
+                end.cast::<[u8; N]>().copy_from_nonoverlapping(first, 1);
+                end.add(N).cast::<[u8; M]>().write(second);
+                end = end.add(const { N + M });
+            }
         }
-        // SAFETY: As in `append()`.
-        unsafe {
-            let end = self.0.as_mut_ptr().add(len);
-            end.cast::<[u8; N]>().copy_from_nonoverlapping(first, 1);
-            end.add(N)
-                .cast::<[u8; M]>()
-                .copy_from_nonoverlapping(second, 1);
-            self.0.inc_len(N + M);
-        }
-        true
+        let appended_count = room_count.wrapping_sub(left_count);
+        // SAFETY: As many pairs were written behind the last byte, and they fit.
+        unsafe { self.0.inc_len(appended_count.wrapping_mul(const { N + M })) };
+        let missed_count = match left_count {
+            0 => pairs.count(),
+            _ => 0,
+        };
+        (appended_count.wrapping_add(missed_count), appended_count)
     }
 
     /// What was appended.

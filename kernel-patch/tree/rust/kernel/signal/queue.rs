@@ -17,8 +17,7 @@ use crate::{
     cred::Credential,
     prelude::*,
     sync::aref::ARef,
-    task::Task,
-    types::Opaque, //
+    task::Task, //
 };
 use core::{
     marker::PhantomData,
@@ -71,22 +70,37 @@ pub struct Account(ARef<Credential>);
 ///
 /// # Invariants
 ///
-/// `head` is the head of a list of `sigqueue`s, which this owns. Of those that name `ucounts`,
+/// `ends` are the first and the last `sigqueue` of a chain, by their `list`, which this owns; what
+/// is before the first one and behind the last one has no meaning. Of those that name `ucounts`,
 /// `unpaid_count` are not charged.
 pub struct SignalList {
-    head: KBox<Opaque<bindings::list_head>>,
+    ends: Option<[*mut bindings::list_head; 2]>,
     ucounts: Ucounts,
     unpaid_count: usize,
     marks: KVec<Mark>,
 }
 
+/// Signals for a [`SignalList`], allocated several at a time.
+///
+/// # Invariants
+///
+/// The first `count` of `signals` are valid, and nobody else knows of them.
+pub struct SignalPool {
+    signals: [*mut bindings::sigqueue; POOL_COUNT],
+    count: usize,
+}
+
+/// How many signals are allocated at a time at most.
+const POOL_COUNT: usize = 32;
+
 /// A place in a [`SignalList`] for the signal of a timer.
 ///
 /// # Invariants
 ///
-/// The node is the head of the list or one of its signals, unless the list was exchanged.
+/// The node is one of the list's signals, unless the list was exchanged; without one the place is in
+/// front of all.
 struct Mark {
-    before: *mut bindings::list_head,
+    before: Option<*mut bindings::list_head>,
     timer_id: i32,
 }
 
@@ -105,6 +119,7 @@ impl<'g> QueueRef<'g> {
     /// # Safety
     ///
     /// `pending` must be valid, and the siglock that protects it held, for `'g`.
+    #[inline]
     pub(super) unsafe fn from_raw(pending: *mut bindings::sigpending) -> Self {
         // INVARIANT: By the safety requirements.
         Self {
@@ -115,6 +130,7 @@ impl<'g> QueueRef<'g> {
     }
 
     /// The sigset of pending signals.
+    #[inline]
     pub fn set(self) -> u64 {
         // SAFETY: By the type invariants.
         let [word] = unsafe { (*self.pending.as_ptr()).signal.sig };
@@ -177,54 +193,30 @@ impl<'g> QueueRef<'g> {
     /// the old entries that name the user of `list` have left their charge to the new ones.
     pub(super) fn exchange(self, list: &mut SignalList, set: u64, inherited_count: usize) {
         count_exchange();
-        // SAFETY: By the type invariants, the queue is valid and locked; so is the list's head,
-        // which `list` owns.
+        // SAFETY: By the type invariants, the queue is valid and locked, and the ends of the list
+        // are those of a chain of entries that nobody else knows.
         unsafe {
             let pending = self.pending.as_ptr();
-            let queue = &raw mut (*pending).list;
-            let other = list.head.get();
-            let (queue_ends, other_ends) = (ends(queue), ends(other));
-            adopt(queue, other, other_ends);
-            adopt(other, queue, queue_ends);
+            let head = &raw mut (*pending).list;
+            let [first, last] = [(*head).next, (*head).prev];
+            match list.ends.take() {
+                None => bindings::INIT_LIST_HEAD(head),
+                Some(new_ends) => {
+                    let [new_first, new_last] = new_ends;
+                    (*head).next = new_first;
+                    (*new_first).prev = head;
+                    (*head).prev = new_last;
+                    (*new_last).next = head;
+                }
+            }
             (*pending).signal = bindings::sigset_t {
                 sig: [set as usize],
             };
+            // INVARIANT: Nobody but the queue knew of its entries.
+            list.ends = (first != head).then_some([first, last]);
         }
         // INVARIANT: The list holds the old entries now.
         list.unpaid_count = inherited_count;
-    }
-}
-
-/// The first and the last node of a list.
-///
-/// # Safety
-///
-/// `head` must be valid.
-unsafe fn ends(head: *mut bindings::list_head) -> [*mut bindings::list_head; 2] {
-    // SAFETY: By the safety requirement.
-    unsafe { [(*head).next, (*head).prev] }
-}
-
-/// Makes `head` the head of the nodes that were between `first` and `last` under `old_head`.
-///
-/// # Safety
-///
-/// All must be valid, and `first` and `last` be the ends of the list under `old_head`.
-unsafe fn adopt(
-    head: *mut bindings::list_head,
-    old_head: *mut bindings::list_head,
-    [first, last]: [*mut bindings::list_head; 2],
-) {
-    // SAFETY: By the safety requirements.
-    unsafe {
-        if first == old_head {
-            bindings::INIT_LIST_HEAD(head);
-            return;
-        }
-        (*head).next = first;
-        (*head).prev = last;
-        (*first).prev = head;
-        (*last).next = head;
     }
 }
 
@@ -353,47 +345,39 @@ impl Account {
 
 impl SignalList {
     /// A list without signals, for those that `account` will be charged with.
-    ///
-    /// # Errors
-    ///
-    /// - [`ENOMEM`]: no memory.
-    pub fn new(account: &Account) -> Result<Self> {
-        let head = KBox::new(Opaque::uninit(), GFP_KERNEL_ACCOUNT)?;
-        // SAFETY: The box is valid memory for a list head, and stays where it is.
-        unsafe { bindings::INIT_LIST_HEAD(head.get()) };
+    pub fn new(account: &Account) -> Self {
         // INVARIANT: The list is empty.
-        Ok(Self {
-            head,
+        Self {
+            ends: None,
             ucounts: account.ucounts(),
             unpaid_count: 0,
             marks: KVec::new(),
-        })
+        }
     }
 
-    /// Appends a signal. It names the account's user and is not charged yet.
+    /// Appends a signal out of `pool`. It names the account's user and is not charged yet.
     ///
     /// # Errors
     ///
-    /// - [`ENOMEM`]: no memory. Nothing was appended.
+    /// - [`ENOMEM`]: the pool is empty. Nothing was appended.
     ///
     /// # Context
     ///
-    /// Process context. May sleep.
-    pub fn push(&mut self, siginfo: &[u8; SIGINFO_LEN]) -> Result {
-        // SAFETY: Process context, in which allocating may sleep.
-        let queued = NonNull::new(unsafe { bindings::sigcr_sigqueue_alloc() }).ok_or(ENOMEM)?;
+    /// Any.
+    #[inline]
+    pub fn push(&mut self, siginfo: &[u8; SIGINFO_LEN], pool: &mut SignalPool) -> Result {
+        let queued = pool.take().ok_or(ENOMEM)?;
         // SAFETY: The entry is new, so it is valid and nobody else knows of it. A siginfo is
         // plain bytes.
         unsafe {
-            let queued = queued.as_ptr();
             (&raw mut (*queued).info)
                 .cast::<[u8; SIGINFO_LEN]>()
                 .write(*siginfo);
             (*queued).ucounts = self.ucounts.0;
-            bindings::list_add_tail(&raw mut (*queued).list, self.head.get());
+            self.insert(self.last(), &raw mut (*queued).list);
         }
-        // INVARIANT: It names `ucounts`.
-        self.unpaid_count = self.unpaid_count.saturating_add(1);
+        // INVARIANT: It names `ucounts`. There is no memory for more signals than can be counted.
+        self.unpaid_count = self.unpaid_count.wrapping_add(1);
         Ok(())
     }
 
@@ -407,10 +391,8 @@ impl SignalList {
     ///
     /// Process context. May sleep.
     pub fn push_mark(&mut self, timer_id: i32) -> Result {
-        // SAFETY: By the type invariants, the head is valid, and the list is not empty if `prev`
-        // is not the head itself.
-        let before = unsafe { (*self.head.get()).prev };
-        // INVARIANT: It is the last signal, or the head.
+        let before = self.last();
+        // INVARIANT: It is the last signal, if there is one.
         Ok(self
             .marks
             .push(Mark { before, timer_id }, GFP_KERNEL_ACCOUNT)?)
@@ -425,14 +407,57 @@ impl SignalList {
         timer_of: impl Fn(i32) -> Option<&'t Timer>,
     ) {
         // The last one first: those behind one signal come into their order by that.
-        for mark in self.marks.iter().rev() {
+        while let Some(mark) = self.marks.pop() {
             if let Some(timer) = timer_of(mark.timer_id) {
                 // SAFETY: By the invariants of `Mark`, the node is in the list; the signal of a
                 // detached timer is in no list, and its reference keeps it.
-                unsafe { bindings::list_add_tail(timer.sigq_list(), (*mark.before).next) };
+                unsafe { self.insert(mark.before, timer.sigq_list()) };
             }
         }
-        self.marks.clear();
+    }
+
+    /// The node of the last signal.
+    #[inline]
+    fn last(&self) -> Option<*mut bindings::list_head> {
+        self.ends.map(|[_, last]| last)
+    }
+
+    /// Puts a node behind `before`, or else in front of all.
+    ///
+    /// # Safety
+    ///
+    /// `before` must be a node of the list, and `node` that of an entry which is in no list and
+    /// belongs to this one from now on.
+    #[inline]
+    unsafe fn insert(
+        &mut self,
+        before: Option<*mut bindings::list_head>,
+        node: *mut bindings::list_head,
+    ) {
+        let Some([first, last]) = self.ends else {
+            // INVARIANT: It is the only one.
+            self.ends = Some([node, node]);
+            return;
+        };
+        // SAFETY: By the safety requirements and the type invariants, all of these are valid nodes
+        // that nobody else knows; the one behind `before` is in the list if that is not the last.
+        unsafe {
+            match before {
+                None => link(node, first),
+                Some(before) => {
+                    if before != last {
+                        link(node, (*before).next);
+                    }
+                    link(before, node);
+                }
+            }
+        }
+        // INVARIANT: The ends are what they were but for the new node.
+        self.ends = Some(match before {
+            None => [node, last],
+            Some(before) if before == last => [first, node],
+            Some(_) => [first, last],
+        });
     }
 
     /// Who will be charged for the signals.
@@ -441,17 +466,78 @@ impl SignalList {
     }
 }
 
+impl SignalPool {
+    /// A pool without signals.
+    pub fn new() -> Self {
+        // INVARIANT: None is valid.
+        Self {
+            signals: [core::ptr::null_mut(); POOL_COUNT],
+            count: 0,
+        }
+    }
+
+    /// Sees to it that there is a signal, with more if `needed_count` are needed.
+    ///
+    /// # Errors
+    ///
+    /// - [`ENOMEM`]: no memory, not even for one.
+    ///
+    /// # Context
+    ///
+    /// Process context. May sleep.
+    #[inline]
+    pub fn fill(&mut self, needed_count: usize) -> Result {
+        match self.count {
+            0 => self.allocate(needed_count.clamp(1, POOL_COUNT)),
+            _ => Ok(()),
+        }
+    }
+
+    fn allocate(&mut self, count: usize) -> Result {
+        let signals = self.signals.as_mut_ptr();
+        // SAFETY: Process context, in which allocating may sleep. There is room for POOL_COUNT, and
+        // none of the signals that are there is overwritten, as there are none.
+        // CAST: No more than POOL_COUNT.
+        if !unsafe { bindings::sigcr_sigqueue_alloc(signals, count as u32) } {
+            return Err(ENOMEM);
+        }
+        // INVARIANT: As many were allocated.
+        self.count = count;
+        Ok(())
+    }
+
+    #[inline]
+    fn take(&mut self) -> Option<*mut bindings::sigqueue> {
+        // INVARIANT: It is the last one, and its taker's from now on.
+        let index = self.count.checked_sub(1)?;
+        let signal = self.signals.get(index).copied();
+        self.count = index;
+        signal
+    }
+}
+
+impl Drop for SignalPool {
+    fn drop(&mut self) {
+        while let Some(signal) = self.take() {
+            // SAFETY: By the type invariants, it is valid and nobody else knows of it.
+            unsafe { bindings::sigcr_sigqueue_free(signal) };
+        }
+    }
+}
+
 impl Drop for SignalList {
     fn drop(&mut self) {
-        let head = self.head.get();
-        // SAFETY: By the type invariants, the list is valid and owned; nobody else knows of its
-        // entries any more, and those that are not charged must not give a charge back. The next
-        // node is read before its entry is freed.
-        unsafe {
-            let mut node = (*head).next;
-            while node != head {
+        let Some([first, last]) = self.ends else {
+            return;
+        };
+        let mut node = first;
+        loop {
+            // SAFETY: By the type invariants, this owns the chain from `first` to `last`; nobody
+            // else knows of its entries any more, and those that are not charged must not give a
+            // charge back. The next node is read before its entry is freed.
+            let next = unsafe {
                 let queued = container_of!(node, bindings::sigqueue, list);
-                node = (*node).next;
+                let next = (*node).next;
                 if self.unpaid_count > 0
                     && !is_of_timer(queued)
                     && Ucounts((*queued).ucounts) == self.ucounts
@@ -460,8 +546,27 @@ impl Drop for SignalList {
                     self.unpaid_count -= 1;
                 }
                 bindings::sigcr_sigqueue_free(queued);
+                next
+            };
+            if node == last {
+                return;
             }
+            node = next;
         }
+    }
+}
+
+/// Makes two nodes neighbours.
+///
+/// # Safety
+///
+/// Both must be valid, and nobody else know of them.
+#[inline]
+unsafe fn link(first: *mut bindings::list_head, second: *mut bindings::list_head) {
+    // SAFETY: By the safety requirement.
+    unsafe {
+        (*first).next = second;
+        (*second).prev = first;
     }
 }
 
@@ -594,7 +699,7 @@ mod tests {
     fn a_place_for_a_timer_that_is_not_found_stays_empty() -> Result {
         let mut list = list_of(&[(40, 1)])?;
         list.push_mark(7)?;
-        list.push(&siginfo_of((40, 2)))?;
+        list.push(&siginfo_of((40, 2)), &mut pool_of(1)?)?;
         let seen = under_siglock(|sighand| {
             let asked = core::cell::Cell::new(0);
             list.insert_timers(sighand, |timer_id| {

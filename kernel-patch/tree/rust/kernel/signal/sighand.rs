@@ -94,6 +94,25 @@ impl SigAction {
     }
 }
 
+/// How many actions are looked at together; a divisor of their number.
+const ACTION_GROUP_COUNT: u32 = 8;
+
+/// Not 0 if somebody has set the action: in none of the fields has 0 another meaning.
+///
+/// # Safety
+///
+/// `action` must be an action of a sighand whose siglock is held.
+#[inline(always)]
+unsafe fn is_set(action: *const bindings::k_sigaction) -> usize {
+    // SAFETY: By the safety requirement.
+    unsafe {
+        let handler = (&raw const (*action).sa.sa_handler).cast::<usize>().read();
+        let restorer = (&raw const (*action).sa.sa_restorer).cast::<usize>().read();
+        let [mask] = (*action).sa.sa_mask.sig;
+        handler | restorer | (*action).sa.sa_flags | mask
+    }
+}
+
 impl<'a> SighandGuard<'a> {
     /// Takes the siglock of `task`; [`None`] if the task is gone from its process.
     ///
@@ -116,12 +135,14 @@ impl<'a> SighandGuard<'a> {
     }
 
     /// The flags `SIGNAL_*` of the process.
+    #[inline]
     fn signal_flags(&self) -> u32 {
         // SAFETY: The task is valid and so is its `signal`; siglock protects the flags.
         unsafe { (*self.signal()).flags }
     }
 
     /// Whether the process is dying or dumping core.
+    #[inline]
     pub fn is_dying(&self) -> bool {
         // SAFETY: As in `signal_flags()`.
         let dumping = unsafe { !(*self.signal()).core_state.is_null() };
@@ -129,6 +150,7 @@ impl<'a> SighandGuard<'a> {
     }
 
     /// Whether a thread of the process is in an exec that ends the other threads.
+    #[inline]
     pub fn is_in_exec(&self) -> bool {
         // SAFETY: As in `signal_flags()`.
         unsafe { !(*self.signal()).group_exec_task.is_null() }
@@ -147,17 +169,20 @@ impl<'a> SighandGuard<'a> {
     }
 
     /// Whether the process is the init of its pid namespace.
+    #[inline]
     pub fn is_unkillable(&self) -> bool {
         self.signal_flags() & bindings::SIGNAL_UNKILLABLE != 0
     }
 
     /// Whether the process is reaped by itself when it exits.
+    #[inline]
     pub fn is_autoreaped(&self) -> bool {
         // SAFETY: As in `signal_flags()`; the bit is set before the process runs.
         unsafe { (*self.signal()).autoreap() != 0 }
     }
 
     /// The signal that the parent gets when the process exits; 0: none.
+    #[inline]
     pub fn exit_signo(&self) -> u32 {
         // SAFETY: The leader of a valid task is valid under siglock. Its parent's end may change
         // the signal at any time, a single word.
@@ -188,6 +213,7 @@ impl<'a> SighandGuard<'a> {
     /// Whether another process shares the action table.
     ///
     /// It may also say so for a moment while the process forks or a thread of it exits.
+    #[inline]
     pub fn is_shared(&self) -> bool {
         // SAFETY: By the type invariants, the sighand is valid; siglock protects `nr_threads`, and
         // the count changes at any time, as a single word.
@@ -199,32 +225,38 @@ impl<'a> SighandGuard<'a> {
     }
 
     /// The number of threads, dead ones that are still there included.
+    #[inline]
     pub fn thread_count(&self) -> u32 {
         // SAFETY: As in `signal_flags()`.
         u32::try_from(unsafe { (*self.signal()).nr_threads }).unwrap_or(0)
     }
 
     /// The soft limit on queued signals.
+    #[inline]
     pub fn rlimit_sigpending_count(&self) -> u64 {
         rlimit_sigpending_count(self.task)
     }
 
     /// Start of the process, ns since boot in the initial time namespace.
+    #[inline]
     pub fn start_boottime_ns(&self) -> u64 {
         // SAFETY: The leader of a valid task is valid under siglock; the time never changes.
         unsafe { (*(*self.task.as_ptr()).group_leader).start_boottime }
     }
 
     /// The process id, as the process itself sees it.
+    #[inline]
     pub fn tgid(&self) -> i32 {
         self.id_of(self.task.as_ptr(), bindings::pid_type_PIDTYPE_TGID)
     }
 
     /// The id of `thread`, as the process itself sees it.
+    #[inline]
     pub fn tid(&self, thread: ThreadRef<'_>) -> i32 {
         self.id_of(thread.as_ptr(), bindings::pid_type_PIDTYPE_PID)
     }
 
+    #[inline]
     fn id_of(&self, task: *mut bindings::task_struct, pid_type: bindings::pid_type) -> i32 {
         // SAFETY: The task is valid; siglock keeps it hashed, so that it has a namespace.
         unsafe {
@@ -242,23 +274,41 @@ impl<'a> SighandGuard<'a> {
     }
 
     /// The actions that somebody has set, with their signal numbers.
+    ///
+    /// Most processes have set a few of the 64, so that groups of them are looked at first.
     #[inline]
     pub fn actions_that_were_set(&self) -> impl Iterator<Item = (u32, SigAction)> + '_ {
         let mut signo: u32 = 0;
         core::iter::from_fn(move || loop {
+            if signo % ACTION_GROUP_COUNT == 0 {
+                while !self.is_one_set_behind(signo)? {
+                    signo = signo.wrapping_add(ACTION_GROUP_COUNT);
+                }
+            }
             signo = signo.wrapping_add(1);
             let action = self.action_ptr(signo)?;
-            // SAFETY: The pointer is into the action table, which siglock protects. In none of the
-            // fields has 0 another meaning than that nobody has set it.
+            // SAFETY: The pointer is into the action table, which siglock protects.
             unsafe {
-                let handler = (&raw const (*action).sa.sa_handler).cast::<usize>().read();
-                let restorer = (&raw const (*action).sa.sa_restorer).cast::<usize>().read();
-                let [mask] = (*action).sa.sa_mask.sig;
-                if handler | restorer | (*action).sa.sa_flags | mask != 0 {
+                if is_set(action) != 0 {
                     return Some((signo, SigAction::read(action)));
                 }
             }
         })
+    }
+
+    /// Whether one of the next [`ACTION_GROUP_COUNT`] actions behind that on `signo` was set;
+    /// [`None`] at the end of the table.
+    #[inline]
+    fn is_one_set_behind(&self, signo: u32) -> Option<bool> {
+        // SAFETY: By the type invariants, the sighand is valid and locked.
+        let table = unsafe { &(*self.sighand.as_ptr()).action };
+        let group: &[_; ACTION_GROUP_COUNT as usize] =
+            table.get(signo as usize..)?.first_chunk()?;
+        // SAFETY: As above.
+        let set = group
+            .iter()
+            .fold(0, |set, action| set | unsafe { is_set(action) });
+        Some(set != 0)
     }
 
     /// Sets the action on `signo`; what is pending stays pending.
@@ -285,10 +335,13 @@ impl<'a> SighandGuard<'a> {
 
     /// Whether the kernel is about to kill the process by a signal whose action nobody may change.
     pub fn is_doomed(&self) -> bool {
-        (1..)
-            .map_while(|signo| self.action_ptr(signo))
-            // SAFETY: As in `action()`.
-            .any(|action| unsafe { (*action).sa.sa_flags } & bindings::SA_IMMUTABLE as usize != 0)
+        // SAFETY: By the type invariants, the sighand is valid and locked.
+        let table = unsafe { &(*self.sighand.as_ptr()).action };
+        // All of them together, since there hardly ever is one.
+        let flags = table
+            .iter()
+            .fold(0, |flags, action| flags | action.sa.sa_flags);
+        flags & bindings::SA_IMMUTABLE as usize != 0
     }
 
     #[inline]
@@ -300,6 +353,7 @@ impl<'a> SighandGuard<'a> {
     }
 
     /// Whether a POSIX timer of the process waits for its signal to be no longer ignored.
+    #[inline]
     pub fn has_ignored_timers(&self) -> bool {
         // SAFETY: As in `signal_flags()`.
         unsafe { !(*self.signal()).ignored_posix_timers.first.is_null() }
@@ -307,6 +361,7 @@ impl<'a> SighandGuard<'a> {
 
     /// Whether the process has a periodic `ITIMER_REAL` that has expired and is armed again only
     /// when its pending `SIGALRM` is taken from the shared queue.
+    #[inline]
     pub fn has_expired_itimer(&self) -> bool {
         const SIGALRM: u64 = 1 << (bindings::SIGALRM - 1);
         // SAFETY: As in `signal_flags()`.
@@ -323,12 +378,14 @@ impl<'a> SighandGuard<'a> {
     }
 
     /// The task that the lock was taken by, as a thread.
+    #[inline]
     pub fn this_thread(&self) -> ThreadRef<'_> {
         // SAFETY: A reference to a task is not null, and a task that has a sighand is in the list.
         unsafe { ThreadRef::from_raw(NonNull::new_unchecked(self.task.as_ptr())) }
     }
 
     /// `task` as a thread of this process; [`None`] if it is not one, or no more.
+    #[inline]
     pub fn thread(&self, task: &Task) -> Option<ThreadRef<'_>> {
         // SAFETY: Both tasks are valid, and `signal` never changes. A task without a sighand has
         // left its process; siglock is held where that is set to null.
@@ -341,6 +398,7 @@ impl<'a> SighandGuard<'a> {
     }
 
     /// The queue of the process.
+    #[inline]
     pub fn shared_queue(&self) -> QueueRef<'_> {
         // SAFETY: `signal` is valid; siglock is held for the lifetime of the result.
         unsafe { QueueRef::from_raw(&raw mut (*self.signal()).shared_pending) }

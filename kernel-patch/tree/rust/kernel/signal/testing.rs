@@ -12,6 +12,7 @@ use super::{
     Queued,
     SighandGuard,
     SignalList,
+    SignalPool,
     SIGINFO_LEN, //
 };
 use crate::{
@@ -37,11 +38,18 @@ pub(super) fn under_siglock<T>(f: impl FnOnce(&mut SighandGuard<'_>) -> T) -> Re
 
 /// A list of `signals`, to be charged to this thread's user.
 pub(super) fn list_of(signals: &[Signal]) -> Result<SignalList> {
-    let mut list = SignalList::new(&Account::of(&this_task()))?;
+    let mut list = SignalList::new(&Account::of(&this_task()));
     for signal in signals {
-        list.push(&siginfo_of(*signal))?;
+        list.push(&siginfo_of(*signal), &mut pool_of(1)?)?;
     }
     Ok(list)
+}
+
+/// A pool of `count` signals.
+pub(super) fn pool_of(count: usize) -> Result<SignalPool> {
+    let mut pool = SignalPool::new();
+    pool.fill(count)?;
+    Ok(pool)
 }
 
 /// The signals of a queue, as far as there is room.

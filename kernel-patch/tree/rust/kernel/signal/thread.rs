@@ -57,6 +57,7 @@ pub struct TaskKey(usize);
 
 impl TaskKey {
     /// The key of `task`.
+    #[inline]
     pub fn of(task: &Task) -> Self {
         Self(task.as_ptr().addr())
     }
@@ -83,16 +84,19 @@ impl<'g> ThreadRef<'g> {
     }
 
     /// Whether this is the thread that runs this.
+    #[inline]
     pub fn is_current(self) -> bool {
         self.task.as_ptr() == Task::current_raw()
     }
 
     /// What tells the thread's task from others.
+    #[inline]
     pub fn key(self) -> TaskKey {
         TaskKey::of_raw(self.task)
     }
 
     /// Whether the thread has exited, is about to, or is being killed.
+    #[inline]
     pub fn is_dead(self) -> bool {
         const SIGKILL: u64 = 1 << (bindings::SIGKILL - 1);
         // SAFETY: By the type invariants, the task is valid. `PF_EXITING` is set under siglock;
@@ -104,6 +108,7 @@ impl<'g> ThreadRef<'g> {
 
     /// Whether the thread is a worker of the kernel (io_uring, vhost), which never runs the
     /// process's code.
+    #[inline]
     pub fn is_worker(self) -> bool {
         // SAFETY: By the type invariants, the task is valid. The flag never changes.
         unsafe { (*self.task.as_ptr()).flags & bindings::PF_USER_WORKER != 0 }
@@ -114,6 +119,7 @@ impl<'g> ThreadRef<'g> {
     ///
     /// Not so the freezers of cgroup v1 and of suspend: they stop a thread inside a system call
     /// that may have replaced its mask for a while.
+    #[inline]
     pub fn is_stopped(self) -> bool {
         const STOPS: usize = (bindings::JOBCTL_STOPPED | bindings::JOBCTL_TRACED) as usize;
         const FREEZE: usize = bindings::JOBCTL_TRAP_FREEZE as usize;
@@ -138,6 +144,7 @@ impl<'g> ThreadRef<'g> {
 
     /// The thread as one whose masks can be written: it is the caller, or it is stopped and holds
     /// no signal that it has taken out of its queues.
+    #[inline]
     pub fn settled(self) -> Option<SettledThread<'g>> {
         let settled = self.is_current() || (self.is_stopped() && !self.has_signal_in_flight());
         // INVARIANT: It was checked above.
@@ -146,12 +153,14 @@ impl<'g> ThreadRef<'g> {
 
     /// Whether the thread has taken a signal out of its queues and a ptracer holds it there: a
     /// signal-delivery stop.
+    #[inline]
     pub fn has_signal_in_flight(self) -> bool {
         self.signal_in_flight().is_some()
     }
 
     /// The siginfo of the signal that the thread has taken out of its queues and that a ptracer
     /// holds, in a signal-delivery stop.
+    #[inline]
     pub fn signal_in_flight(self) -> Option<[u8; SIGINFO_LEN]> {
         // SAFETY: By the type invariants, the task is valid. Siglock protects `last_siginfo`,
         // which points to a siginfo on the thread's stack while it is in the stop; all bytes of
@@ -181,34 +190,40 @@ impl<'g> ThreadRef<'g> {
     }
 
     /// Whether the thread is ptraced.
+    #[inline]
     pub fn is_traced(self) -> bool {
         // SAFETY: By the type invariants, the task is valid. The word changes at any time.
         unsafe { (&raw const (*self.task.as_ptr()).ptrace).read_volatile() != 0 }
     }
 
     /// Whether the thread is in a ptrace stop.
+    #[inline]
     pub fn is_in_trace_stop(self) -> bool {
         self.jobctl() & bindings::JOBCTL_TRACED as usize != 0
     }
 
     /// Whether the thread is in a group stop that it entered without a ptracer.
+    #[inline]
     pub fn is_in_group_stop(self) -> bool {
         self.jobctl() & bindings::JOBCTL_STOPPED as usize != 0
     }
 
     /// Whether the thread is frozen by a version 2 cgroup.
+    #[inline]
     pub fn is_frozen(self) -> bool {
-        // SAFETY: As in `is_stopped()`.
-        let frozen = unsafe { bindings::cgroup_task_frozen(self.task.as_ptr()) };
-        frozen && self.jobctl() & bindings::JOBCTL_TRAP_FREEZE as usize != 0
+        self.jobctl() & bindings::JOBCTL_TRAP_FREEZE as usize != 0
+            // SAFETY: As in `is_stopped()`.
+            && unsafe { bindings::cgroup_task_frozen(self.task.as_ptr()) }
     }
 
+    #[inline]
     fn jobctl(self) -> usize {
         // SAFETY: By the type invariants, the task is valid; siglock protects `jobctl`.
         unsafe { (*self.task.as_ptr()).jobctl }
     }
 
     /// The signal that the thread gets when its parent dies; 0: none.
+    #[inline]
     pub fn pdeath_signo(self) -> u32 {
         // SAFETY: By the type invariants, the task is valid. The word changes at any time.
         let signo = unsafe { (&raw const (*self.task.as_ptr()).pdeath_signal).read_volatile() };
@@ -217,6 +232,7 @@ impl<'g> ThreadRef<'g> {
 
     /// The signals that the thread blocks: in a call that replaces the mask for a while
     /// (`sigsuspend(2)` and the like, `sigtimedwait(2)`) those that it blocks afterwards.
+    #[inline]
     pub fn blocked(self) -> u64 {
         // SAFETY: By the type invariants, the task is valid. The masks are written by their own
         // thread; those of a thread that runs may be out of date.
@@ -234,6 +250,7 @@ impl<'g> ThreadRef<'g> {
     }
 
     /// The alternate signal stack; of a thread that runs it may be out of date.
+    #[inline]
     pub fn altstack(self) -> Altstack {
         // SAFETY: By the type invariants, the task is valid. Its own thread may be writing.
         let (sp, size, flags) = unsafe {
@@ -259,6 +276,7 @@ impl<'g> ThreadRef<'g> {
     }
 
     /// The private queue.
+    #[inline]
     pub fn queue(self) -> QueueRef<'g> {
         // SAFETY: By the type invariants, the task is valid; siglock is held for `'g`.
         unsafe { QueueRef::from_raw(&raw mut (*self.task.as_ptr()).pending) }
@@ -292,6 +310,7 @@ impl<'g> SettledThread<'g> {
     ///
     /// The flag that says whether there is a mask
     /// to return to stays as it is: it shares its word with others that are not under siglock.
+    #[inline]
     pub fn set_blocked(&self, set: u64) {
         let set = bindings::sigset_t {
             sig: [set as usize],
@@ -306,6 +325,7 @@ impl<'g> SettledThread<'g> {
     }
 
     /// Sets the signal that the thread gets when its parent dies.
+    #[inline]
     pub fn set_pdeath_signo(&self, signo: u32) {
         // SAFETY: By the type invariants, the task is valid. Its parent reads the word at any
         // time; the thread itself does not write it meanwhile.
@@ -316,6 +336,7 @@ impl<'g> SettledThread<'g> {
     }
 
     /// Sets the alternate signal stack.
+    #[inline]
     pub fn set_altstack(&self, altstack: &Altstack) {
         let mut flags = 0;
         if altstack.autodisarm {

@@ -196,7 +196,7 @@ mod tests {
             entry.has_reserved_code()
         };
         // SI_USER, SI_KERNEL, SI_TKILL; SI_QUEUE, SI_TIMER.
-        assert!(reserved(0) && reserved(0x80) && reserved(SI_TKILL));
+        assert!(reserved(0) && reserved(0x80) && reserved(entry::SI_TKILL));
         assert!(!reserved(-1) && !reserved(-2));
     }
 }
