@@ -55,6 +55,9 @@ pub(crate) fn update(paths: &Paths, results: &Results) -> Result<PathBuf> {
             .collect(),
         ..Results::default()
     };
+    if let Some(dir) = path.parent() {
+        fs::create_dir_all(dir)?;
+    }
     fs::write(&path, ours.to_json_lines()?)
         .with_context(|| format!("cannot write {}", path.display()))?;
     Ok(path)
