@@ -27,19 +27,24 @@ pub(crate) const PIDFD_SELF_THREAD_GROUP: RawFd = -10001;
 const NR_SIGCKPT: c_long = abi::SIGCR_NR_SIGCKPT as c_long;
 const NR_SIGRESTORE: c_long = abi::SIGCR_NR_SIGRESTORE as c_long;
 
-/// sigckpt(2) into `record`. Returns the record's length, or the version with `SIGCKPT_QUERY`.
-pub(crate) fn sigckpt(pidfd: RawFd, record: &mut [u8], flags: u32) -> Result<usize, Errno> {
-    // SAFETY: The kernel writes at most `record.len()` bytes to where the slice is.
+/// sigckpt(2) into `record`, as far as that has capacity; what was in it is gone.
+pub(crate) fn sigckpt(pidfd: RawFd, record: &mut Vec<u8>, flags: u32) -> Result<(), Errno> {
+    record.clear();
+    let room = record.spare_capacity_mut();
+    // SAFETY: The kernel writes at most `room.len()` bytes to where the room is.
     let ret = unsafe {
         libc::syscall(
             NR_SIGCKPT,
             pidfd,
-            record.as_mut_ptr().cast::<c_void>(),
-            record.len(),
+            room.as_mut_ptr().cast::<c_void>(),
+            room.len(),
             flags,
         )
     };
-    result(ret)
+    let len = result(ret)?;
+    // SAFETY: The kernel has written as many bytes, which found room.
+    unsafe { record.set_len(len) };
+    Ok(())
 }
 
 /// sigckpt(2) without a buffer: the length that the record needs now.
