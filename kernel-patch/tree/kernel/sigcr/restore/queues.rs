@@ -185,7 +185,7 @@ impl Charge {
 
     /// Allocates the signals of `queue` for `list`.
     fn fill(&mut self, list: &mut SignalList, queue: &Queue<'_>) -> Result {
-        let mut pool = SignalPool::new();
+        let mut pool = SignalPool::empty();
         let mut left_count = queue.entry_count();
         for entry in queue.entry_refs() {
             if left_count % KILL_LOOK_COUNT == 0 && signal::current_is_being_killed() {

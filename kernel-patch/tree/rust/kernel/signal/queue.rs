@@ -468,7 +468,7 @@ impl SignalList {
 
 impl SignalPool {
     /// A pool without signals.
-    pub fn new() -> Self {
+    pub fn empty() -> Self {
         // INVARIANT: None is valid.
         Self {
             signals: [core::ptr::null_mut(); POOL_COUNT],

@@ -304,10 +304,10 @@ impl<'a> SighandGuard<'a> {
         let table = unsafe { &(*self.sighand.as_ptr()).action };
         let group: &[_; ACTION_GROUP_COUNT as usize] =
             table.get(signo as usize..)?.first_chunk()?;
-        // SAFETY: As above.
-        let set = group
-            .iter()
-            .fold(0, |set, action| set | unsafe { is_set(action) });
+        let set = group.iter().fold(0, |set, action| {
+            // SAFETY: As above.
+            set | unsafe { is_set(action) }
+        });
         Some(set != 0)
     }
 

@@ -47,7 +47,7 @@ pub(super) fn list_of(signals: &[Signal]) -> Result<SignalList> {
 
 /// A pool of `count` signals.
 pub(super) fn pool_of(count: usize) -> Result<SignalPool> {
-    let mut pool = SignalPool::new();
+    let mut pool = SignalPool::empty();
     pool.fill(count)?;
     Ok(pool)
 }
