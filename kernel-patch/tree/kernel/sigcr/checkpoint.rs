@@ -21,7 +21,6 @@ use kernel::{
         Target,
         ThreadRef, //
     },
-    sync::aref::ARef,
     task::Task,
     time::{
         delay::fsleep,
@@ -194,7 +193,16 @@ fn take(target: &Target, flags: u32, room_len: usize) -> Result<Taken> {
         let exec = ExecUpdateGuard::lock(&task)?;
         signal::check_attach(&task, target.scope(), &exec)?;
         signal::audit(&task);
-        let capacity_len = needed_len.unwrap_or_else(|| estimate_len(&task, target.scope()));
+        let thread_count = match target.scope() {
+            Scope::Process => signal::thread_count(&task),
+            Scope::Thread => 1,
+        };
+        let queued_count = Account::of(&task).charged_count();
+        if queued_count > capture::HOLD_ENTRY_COUNT_MAX as usize {
+            // Else that would be found out after a first hold, which would have been in vain.
+            aside.expect_cuts(thread_count);
+        }
+        let capacity_len = needed_len.unwrap_or_else(|| estimate_len(thread_count, queued_count));
         buffer.make_room(capacity_len.min(room_len), GFP_KERNEL_ACCOUNT)?;
         aside.make_room(GFP_KERNEL_ACCOUNT)?;
         if target.scope() == Scope::Process {
@@ -279,16 +287,10 @@ fn lock_with_aside<'a>(
     Ok(None)
 }
 
-/// How long the record of `task` will be, if it has not many timers or signalfds and nobody else of
-/// its user has signals queued.
-fn estimate_len(task: &ARef<Task>, scope: Scope) -> usize {
-    let thread_count = match scope {
-        Scope::Process => signal::thread_count(task),
-        Scope::Thread => 1,
-    };
-    let queued_len = Account::of(task)
-        .charged_count()
-        .saturating_mul(abi::SIGCR_ENTRY_LEN_VER1 as usize);
+/// How long a record will be, if the target has not many timers or signalfds, and if all signals that
+/// its user has queued are for it.
+fn estimate_len(thread_count: usize, queued_count: usize) -> usize {
+    let queued_len = queued_count.saturating_mul(abi::SIGCR_ENTRY_LEN_VER1 as usize);
     thread_count
         .saturating_mul(THREAD_LEN)
         .saturating_add(queued_len)

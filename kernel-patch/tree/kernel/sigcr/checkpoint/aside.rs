@@ -70,6 +70,11 @@ impl Aside {
         Ok(())
     }
 
+    /// Expects queues that are read in several holds, those of `thread_count` threads.
+    pub(super) fn expect_cuts(&mut self, thread_count: usize) {
+        self.cuts_needed_count = self.cuts_needed_count.max(thread_count);
+    }
+
     /// Captures the signalfds of `task`, which siglock does not protect.
     pub(super) fn capture_signalfds(&mut self, task: &Task) -> Result {
         self.signalfds.clear();

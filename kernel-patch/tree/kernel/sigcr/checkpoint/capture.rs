@@ -49,7 +49,7 @@ use super::{
 };
 
 /// The most queued signals that are read in one hold of siglock, with interrupts off.
-const HOLD_ENTRY_COUNT_MAX: u32 = 4096;
+pub(super) const HOLD_ENTRY_COUNT_MAX: u32 = 4096;
 
 /// Section heads are filled in by the [`Writer`].
 const HEAD: abi::sigcr_section = abi::sigcr_section {
