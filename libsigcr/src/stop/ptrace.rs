@@ -62,6 +62,11 @@ impl Traced {
         Ok(traced)
     }
 
+    /// The threads that are held.
+    pub(super) fn tids(&self) -> &BTreeSet<i32> {
+        &self.tids
+    }
+
     /// Seizes and interrupts the threads that are not held yet.
     fn seize_new(&mut self) -> Result<Vec<i32>, Failure> {
         let mut new = Vec::new();
@@ -85,12 +90,27 @@ impl Traced {
 
 impl Drop for Traced {
     fn drop(&mut self) {
-        for &tid in &self.tids {
-            // A thread that was killed meanwhile cannot be detached, only reaped.
-            if sys::detach(tid).is_err() {
-                reap(self.pid, tid);
-            }
+        // The first thread counts as ended only when the others have been reaped.
+        let others = self.tids.iter().filter(|tid| **tid != self.pid);
+        for &tid in others.chain(self.tids.get(&self.pid)) {
+            let_go(self.pid, tid);
         }
+    }
+}
+
+/// Detaches the thread. One that was killed meanwhile cannot be detached, only reaped, and that only
+/// when it has ended.
+fn let_go(pid: i32, tid: i32) {
+    const PATIENCE: Duration = Duration::from_secs(1);
+    let deadline = Instant::now() + PATIENCE;
+    while sys::detach(tid).is_err() {
+        if task::is_dead(pid, tid) {
+            return reap(pid, tid);
+        }
+        if Instant::now() > deadline {
+            return;
+        }
+        thread::sleep(NAP);
     }
 }
 
