@@ -62,6 +62,16 @@ pub enum Error {
         /// What failed, and the remedy.
         what: &'static str,
     },
+    /// The signal state of a process cannot be reached by ptrace(2), see [`crate::ptrace`].
+    #[error("process {pid} cannot be reached by ptrace(2): {what} ({errno})")]
+    Ptrace {
+        /// The process.
+        pid: i32,
+        /// The errno of what failed.
+        errno: Errno,
+        /// What failed, and the remedy.
+        what: &'static str,
+    },
     /// A file cannot be read or written.
     #[error("{path}: cannot {verb}: {source}", path = path.display())]
     Io {
@@ -78,9 +88,10 @@ impl Error {
     /// The errno that says it best; the C functions set it.
     pub fn to_errno(&self) -> Errno {
         match self {
-            Error::Call { errno, .. } | Error::Open { errno, .. } | Error::Stop { errno, .. } => {
-                *errno
-            }
+            Error::Call { errno, .. }
+            | Error::Open { errno, .. }
+            | Error::Stop { errno, .. }
+            | Error::Ptrace { errno, .. } => *errno,
             Error::Refused(refusal) | Error::RefusedFile { refusal, .. } => refusal.to_errno(),
             Error::Edit(_) => Errno::EINVAL,
             Error::Io { source, .. } => source.raw_os_error().map_or(Errno::EIO, Errno::from_raw),

@@ -63,6 +63,7 @@
 
 #![deny(unsafe_code)]
 
+pub mod ptrace;
 pub mod record;
 pub mod stop;
 

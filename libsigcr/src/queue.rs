@@ -28,7 +28,7 @@ pub struct QueuedSignal {
 }
 
 /// Bytes of a siginfo.
-const SIGINFO_LEN: usize = abi::SIGCR_SIGINFO_LEN as usize;
+pub(crate) const SIGINFO_LEN: usize = abi::SIGCR_SIGINFO_LEN as usize;
 
 /// `SI_USER`: sent by kill(2).
 const SI_USER: i32 = 0;
@@ -45,6 +45,7 @@ mod off {
     pub(super) const PID: usize = 16;
     pub(super) const UID: usize = 20;
     pub(super) const VALUE: usize = 24;
+    pub(super) const SYS_PRIVATE: usize = 32;
 }
 
 impl Queue {
@@ -149,6 +150,12 @@ impl QueuedSignal {
     /// restore into another process needs a capability.
     pub fn has_reserved_code(&self) -> bool {
         self.code() >= 0 || self.code() == SI_TKILL
+    }
+
+    /// Clears `si_sys_private` of a timer's signal: kernels before 6.13 keep a number of their own
+    /// there while it is queued.
+    pub(crate) fn clear_sys_private(&mut self) {
+        self.put(off::SYS_PRIVATE, [0; 4]);
     }
 
     fn get<const N: usize>(&self, off: usize) -> [u8; N] {

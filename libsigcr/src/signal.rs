@@ -73,6 +73,12 @@ impl SigNo {
         (1..=64).map(SigNo)
     }
 
+    /// Whether the default action is to ignore the signal.
+    pub(crate) fn is_ignored_by_default(self) -> bool {
+        const IGNORED: [i32; 4] = [libc::SIGCHLD, libc::SIGCONT, libc::SIGURG, libc::SIGWINCH];
+        IGNORED.contains(&self.0.into())
+    }
+
     /// Whether several of this signal can be queued at the same time.
     pub fn is_realtime(self) -> bool {
         self >= Self::RTMIN

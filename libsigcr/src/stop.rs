@@ -33,13 +33,14 @@
 //! calling thread, so that they act when the process has been let go. In a program with several
 //! threads the others should block them too.
 
-mod freezer;
+pub(crate) mod freezer;
 mod mask;
 mod ptrace;
-mod sys;
-mod task;
+pub(crate) mod sys;
+pub(crate) mod task;
 
 use std::{
+    collections::BTreeSet,
     marker::PhantomData,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     time::{Duration, Instant},
@@ -80,18 +81,18 @@ pub enum How {
 #[derive(Debug)]
 enum Hold {
     Nothing,
-    Traced { _threads: Traced },
+    Traced { threads: Traced },
     Frozen { _cgroup: Frozen },
 }
 
 /// How long stopping may take; a thread in an uninterruptible sleep would take for ever.
-const TIME_LIMIT: Duration = Duration::from_secs(10);
+pub(crate) const TIME_LIMIT: Duration = Duration::from_secs(10);
 
-/// Why a process could not be stopped: the errno of what failed, and the remedy.
+/// Why a process could not be stopped or held: the errno of what failed, and the remedy.
 #[derive(Debug)]
-struct Failure {
-    errno: Errno,
-    what: &'static str,
+pub(crate) struct Failure {
+    pub(crate) errno: Errno,
+    pub(crate) what: &'static str,
 }
 
 impl Stopped {
@@ -107,7 +108,7 @@ impl Stopped {
                 return Ok(Hold::Nothing);
             }
             match Traced::seize(pid, deadline) {
-                Ok(threads) => Ok(Hold::Traced { _threads: threads }),
+                Ok(threads) => Ok(Hold::Traced { threads }),
                 Err(failure) if failure.errno == Errno::EPERM => Frozen::freeze(pid, deadline)
                     .map(|cgroup| Hold::Frozen { _cgroup: cgroup })
                     // Why the freezer cannot help is of less use than why ptrace(2) cannot.
@@ -125,7 +126,7 @@ impl Stopped {
     pub fn by_ptrace(pid: i32) -> Result<Stopped, Error> {
         Self::with(pid, |deadline| {
             let threads = Traced::seize(pid, deadline)?;
-            Ok(Hold::Traced { _threads: threads })
+            Ok(Hold::Traced { threads })
         })
     }
 
@@ -163,6 +164,14 @@ impl Stopped {
         }
     }
 
+    /// The threads that are held, if ptrace(2) holds them.
+    pub(crate) fn traced_tids(&self) -> Option<&BTreeSet<i32>> {
+        match &self.hold {
+            Hold::Traced { threads } => Some(threads.tids()),
+            _ => None,
+        }
+    }
+
     fn with(
         pid: i32,
         hold: impl FnOnce(Instant) -> Result<Hold, Failure>,
@@ -196,14 +205,15 @@ impl Stopped {
 }
 
 impl Failure {
-    const GONE: Failure = Failure::new(Errno::ESRCH, "it is gone; there is nothing to stop");
+    pub(crate) const GONE: Failure =
+        Failure::new(Errno::ESRCH, "it is gone; there is nothing to stop");
     const TOO_SLOW: Failure = Failure::new(
         Errno::ETIMEDOUT,
         "it did not stop within 10 seconds; look in /proc/PID/task for a thread in state D, or \
          accept a running target with the LIVE flag",
     );
 
-    const fn new(errno: Errno, what: &'static str) -> Failure {
+    pub(crate) const fn new(errno: Errno, what: &'static str) -> Failure {
         Failure { errno, what }
     }
 }

@@ -29,7 +29,7 @@ const NOT_WRITABLE: &str = "cgroup.freeze of its cgroup cannot be written; run a
                             owner, or stop it with SIGSTOP";
 
 /// Whether the process is in a cgroup that is frozen.
-pub(super) fn is_frozen(pid: i32) -> bool {
+pub(crate) fn is_frozen(pid: i32) -> bool {
     cgroup_dir(pid).is_some_and(|dir| is_frozen_dir(&dir).unwrap_or(false))
 }
 

@@ -19,10 +19,10 @@ use nix::poll::{PollFd, PollFlags, PollTimeout};
 use crate::Errno;
 
 /// A ptrace stop of a thread.
-pub(super) struct Stop {
-    pub(super) signo: i32,
+pub(crate) struct Stop {
+    pub(crate) signo: i32,
     /// `PTRACE_EVENT_*`; 0 if the thread is about to take the signal.
-    pub(super) event: i32,
+    pub(crate) event: i32,
 }
 
 /// `PTRACE_SEIZE`: attach without a stop.
@@ -53,7 +53,7 @@ fn ptrace(request: c_uint, tid: i32, signo: i32) -> Result<(), Errno> {
 }
 
 /// The ptrace stop of thread `tid`, if it is in one that was not reported yet. Does not wait.
-pub(super) fn take_stop(tid: i32) -> Result<Option<Stop>, Errno> {
+pub(crate) fn take_stop(tid: i32) -> Result<Option<Stop>, Errno> {
     let id = libc::id_t::try_from(tid).map_err(|_| Errno::ESRCH)?;
     let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
     // Without WEXITED: an exit is left to those who wait for it, which may be another part of this

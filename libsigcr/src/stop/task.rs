@@ -9,16 +9,22 @@ use crate::Errno;
 
 /// The threads of the process `pid` that it still has, dead ones not among them.
 pub(super) fn threads(pid: i32) -> Result<Vec<i32>, Failure> {
+    let mut tids = all_threads(pid)?;
+    tids.retain(|tid| !is_dead(pid, *tid));
+    if tids.is_empty() {
+        return Err(Failure::GONE);
+    }
+    Ok(tids)
+}
+
+/// The threads that are listed of the process `pid`, also those that have ended.
+pub(crate) fn all_threads(pid: i32) -> Result<Vec<i32>, Failure> {
     let entries = fs::read_dir(format!("/proc/{pid}/task")).map_err(failed)?;
     let mut tids = Vec::new();
     for entry in entries {
         // The process may go while its threads are listed.
         let name = entry.map_err(failed)?.file_name();
-        let tid = name.to_str().and_then(|name| name.parse().ok());
-        tids.extend(tid.filter(|tid| !is_dead(pid, *tid)));
-    }
-    if tids.is_empty() {
-        return Err(Failure::GONE);
+        tids.extend(name.to_str().and_then(|name| name.parse::<i32>().ok()));
     }
     Ok(tids)
 }
@@ -32,8 +38,13 @@ pub(super) fn is_stopped(pid: i32) -> Result<bool, Failure> {
 }
 
 /// Whether the thread has ended, be it that it is still listed.
-pub(super) fn is_dead(pid: i32, tid: i32) -> bool {
+pub(crate) fn is_dead(pid: i32, tid: i32) -> bool {
     matches!(state(pid, tid), Some('Z' | 'X') | None)
+}
+
+/// Whether the thread is in a ptrace stop.
+pub(crate) fn is_traced_stop(pid: i32, tid: i32) -> bool {
+    state(pid, tid) == Some('t')
 }
 
 /// The process that is told when the process `pid` ends.
@@ -47,12 +58,20 @@ fn state(pid: i32, tid: i32) -> Option<char> {
 }
 
 fn field(pid: i32, tid: i32, name: &str) -> Option<String> {
+    field_of(&status(pid, tid)?, name).map(str::to_owned)
+}
+
+/// The text of `/proc/PID/task/TID/status`; `None` if the thread is gone.
+pub(crate) fn status(pid: i32, tid: i32) -> Option<String> {
     let status = fs::read(format!("/proc/{pid}/task/{tid}/status")).ok()?;
     // A program's name is in there as it is, and need not be UTF-8.
-    String::from_utf8_lossy(&status)
-        .lines()
-        .find_map(|line| line.strip_prefix(name))
-        .map(|value| value.trim().to_owned())
+    Some(String::from_utf8_lossy(&status).into_owned())
+}
+
+/// What a status says behind `name`, which ends with a colon.
+pub(crate) fn field_of<'s>(status: &'s str, name: &str) -> Option<&'s str> {
+    let value = status.lines().find_map(|line| line.strip_prefix(name));
+    value.map(str::trim)
 }
 
 fn failed(error: io::Error) -> Failure {

@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! The timers of a process: what system calls run in it and /proc tell, put together with its queues.
+//!
+//! Timers go on while the process is held. Each is read twice, before and after the queues: what is
+//! queued decides which of the two is true for the moment at which the queues were read.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{process::Process, procfs::ListedTimer, remote::Remote, NotCaptured};
+use crate::{
+    stop::Failure, Action, Errno, Handler, Itimer, Itimers, Queue, QueuedSignal, SigNo,
+    ThreadModel, TimerModel, TimerNotify, TimerState, Timers,
+};
+
+/// What one reading of all timers gave.
+#[derive(Clone, Debug)]
+pub(super) struct Reading {
+    itimers: Itimers,
+    timers: BTreeMap<i32, Times>,
+}
+
+/// What one reading of a timer of timer_create(2) gave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Times {
+    interval_ns: u64,
+    remaining_ns: u64,
+    overrun_last: i64,
+}
+
+/// `SI_TIMER`: the code of a signal that a timer has sent.
+const SI_TIMER: i32 = -2;
+
+impl Reading {
+    /// Reads all timers by system calls that are run in the process.
+    pub(super) fn take(
+        remote: &mut Remote<'_>,
+        listed: Option<&[ListedTimer]>,
+    ) -> Result<Reading, Failure> {
+        let mut timers = BTreeMap::new();
+        for timer in listed.unwrap_or_default() {
+            timers.insert(timer.timer_id, Times::take(remote, timer.timer_id)?);
+        }
+        let [real, virt, prof] = [libc::ITIMER_REAL, libc::ITIMER_VIRTUAL, libc::ITIMER_PROF]
+            .map(|which| take_itimer(remote, which));
+        let (real, virt, prof) = (real?, virt?, prof?);
+        Ok(Reading {
+            itimers: Itimers {
+                real,
+                // Only then a timer with a period does not run.
+                real_expired: real.remaining_ns == 0 && real.interval_ns != 0,
+                virt,
+                prof,
+            },
+            timers,
+        })
+    }
+}
+
+impl Times {
+    fn take(remote: &mut Remote<'_>, timer_id: i32) -> Result<Times, Failure> {
+        // CAST: Ids are not negative.
+        let id = timer_id as u64;
+        let done = remote.call(libc::SYS_timer_gettime, [id, remote.scratch(), 0, 0, 0, 0])?;
+        done.map_err(failed)?;
+        let [interval_ns, remaining_ns] = two_times(remote.read_words()?, 1);
+        let overrun = remote.call(libc::SYS_timer_getoverrun, [id, 0, 0, 0, 0, 0])?;
+        // CAST: The call returns an int.
+        let overrun_last = i64::from(overrun.map_err(failed)? as i32);
+        Ok(Times {
+            interval_ns,
+            remaining_ns,
+            overrun_last,
+        })
+    }
+}
+
+fn take_itimer(remote: &mut Remote<'_>, which: libc::c_int) -> Result<Itimer, Failure> {
+    // CAST: 0, 1 or 2.
+    let args = [which as u64, remote.scratch(), 0, 0, 0, 0];
+    remote.call(libc::SYS_getitimer, args)?.map_err(failed)?;
+    let [interval_ns, remaining_ns] = two_times(remote.read_words()?, 1000);
+    Ok(Itimer {
+        remaining_ns,
+        interval_ns,
+    })
+}
+
+/// The two times of `struct itimerspec` or `struct itimerval`, whose smaller unit is `unit_ns`.
+fn two_times(words: [u64; 4], unit_ns: u64) -> [u64; 2] {
+    let [interval, interval_part, value, value_part] = words;
+    [(interval, interval_part), (value, value_part)].map(|(seconds, part)| {
+        let seconds_ns = seconds.saturating_mul(1_000_000_000);
+        seconds_ns.saturating_add(part.saturating_mul(unit_ns))
+    })
+}
+
+fn failed(errno: Errno) -> Failure {
+    Failure::new(
+        errno,
+        "its timers cannot be read by system calls that are run in it; use a kernel with sigckpt(2)",
+    )
+}
+
+/// Everything that timers are put together from.
+pub(super) struct Sources<'a> {
+    pub(super) process: &'a Process,
+    pub(super) own_pid: i32,
+    pub(super) listed: Option<&'a [ListedTimer]>,
+    pub(super) before: &'a Reading,
+    pub(super) after: &'a Reading,
+    pub(super) actions: &'a [Action],
+}
+
+/// Makes the timers of a model, and marks in the queues which signals are theirs.
+pub(super) fn put_together(
+    sources: &Sources<'_>,
+    shared: &mut Queue,
+    threads: &mut [ThreadModel],
+    lost: &mut Vec<NotCaptured>,
+) -> (Itimers, Option<Timers>) {
+    let alarm = SigNo::new(libc::SIGALRM as u32);
+    let itimers = match alarm.is_some_and(|alarm| shared.set.contains(alarm)) {
+        true => sources.after.itimers,
+        false => sources.before.itimers,
+    };
+    let Some(listed) = sources.listed else {
+        lost.push(NotCaptured::Timers);
+        drop_doubles(shared, threads);
+        return (itimers, None);
+    };
+    let mut timers = Vec::new();
+    for listed in listed {
+        timers.extend(one_timer(sources, listed, shared, threads, lost));
+    }
+    drop_doubles(shared, threads);
+    lost.push(NotCaptured::NextTimerId);
+    let next_timer_id = match timers.last() {
+        // CAST: Ids are not negative.
+        Some(last) => (last.timer_id as u32 + 1) & i32::MAX as u32,
+        None => 0,
+    };
+    let timers = Timers {
+        next_timer_id,
+        timers,
+    };
+    (itimers, Some(timers))
+}
+
+fn one_timer(
+    sources: &Sources<'_>,
+    listed: &ListedTimer,
+    shared: &mut Queue,
+    threads: &mut [ThreadModel],
+    lost: &mut Vec<NotCaptured>,
+) -> Option<TimerModel> {
+    let id = listed.timer_id;
+    let before = sources.before.timers.get(&id)?;
+    let after = sources.after.timers.get(&id)?;
+    let notify_tid = match listed.notify {
+        TimerNotify::ThreadId => sources.own_tid(listed.notify_id),
+        _ => 0,
+    };
+    let queue = match notify_tid {
+        0 if listed.notify == TimerNotify::ThreadId => None,
+        0 => Some(shared),
+        tid => threads
+            .iter_mut()
+            .find(|thread| thread.tid == tid)
+            .and_then(|thread| thread.pending.as_mut()),
+    };
+    let is_silent = listed.notify == TimerNotify::None;
+    let entry = queue.filter(|_| !is_silent).and_then(|queue| {
+        let mut entries = queue.entries.iter_mut();
+        entries.find(|entry| is_of(entry, listed))
+    });
+    // One that expires once and runs has not expired: the signal is from an earlier time.
+    let is_stale = after.interval_ns == 0 && after.remaining_ns != 0;
+    let (state, times) = match entry {
+        Some(entry) if !is_stale => {
+            entry.timer_id = Some(id);
+            entry.clear_sys_private();
+            lost.push(NotCaptured::TimerSignal(id));
+            if after.interval_ns != 0 {
+                lost.push(NotCaptured::TimerOverrun(id));
+            }
+            (TimerState::Pending, after)
+        }
+        _ if before.remaining_ns != 0 || before.interval_ns != 0 => (TimerState::Armed, before),
+        _ => (TimerState::Disarmed, before),
+    };
+    if state == TimerState::Armed && listed.clock_id == libc::CLOCK_REALTIME {
+        lost.push(NotCaptured::TimerAbsolute(id));
+    }
+    if state == TimerState::Armed && times.interval_ns != 0 && sources.ignores(listed) {
+        lost.push(NotCaptured::TimerIgnored(id));
+    }
+    let is_periodic = times.interval_ns != 0;
+    Some(TimerModel {
+        timer_id: id,
+        clock_id: sources.clock_id(listed, lost),
+        notify: listed.notify,
+        signo: listed.signo,
+        sigval: listed.sigval,
+        notify_tid,
+        state,
+        interval_ns: times.interval_ns,
+        remaining_ns: times.remaining_ns,
+        expires_ns: None,
+        overrun: match state {
+            TimerState::Pending if is_periodic => 0,
+            _ => -1,
+        },
+        overrun_last: times.overrun_last,
+    })
+}
+
+impl Sources<'_> {
+    /// The thread's id in its own pid namespace; 0: it is gone.
+    fn own_tid(&self, tid: i32) -> i32 {
+        let mut threads = self.process.threads.iter();
+        threads
+            .find(|thread| thread.tid == tid)
+            .map_or(0, |thread| thread.own_tid)
+    }
+
+    /// The clock, with the id of the thread whose CPU time it is. A clock without an id is that of
+    /// the thread that has created the timer, which is known only where there is no other.
+    fn clock_id(&self, listed: &ListedTimer, lost: &mut Vec<NotCaptured>) -> i32 {
+        const PER_THREAD: i32 = 4;
+        const WHICH: i32 = 3;
+        let clock_id = listed.clock_id;
+        let has_id = clock_id >> 3 != -1;
+        if clock_id >= 0 || clock_id & PER_THREAD == 0 || clock_id & WHICH == WHICH || has_id {
+            return clock_id;
+        }
+        if self.process.threads.len() > 1 {
+            lost.push(NotCaptured::TimerThread(listed.timer_id));
+            return clock_id;
+        }
+        !self.own_pid << 3 | clock_id & (PER_THREAD | WHICH)
+    }
+
+    /// Whether the timer's signal is ignored.
+    fn ignores(&self, listed: &ListedTimer) -> bool {
+        let mut actions = self.actions.iter();
+        let handler = actions
+            .find(|action| action.signo.get() == listed.signo)
+            .map_or(Handler::DEFAULT, |action| action.handler);
+        match handler {
+            Handler::IGNORE => true,
+            Handler::DEFAULT => SigNo::new(listed.signo).is_some_and(SigNo::is_ignored_by_default),
+            _ => false,
+        }
+    }
+}
+
+/// Whether the queued signal looks like one of the timer.
+fn is_of(entry: &QueuedSignal, timer: &ListedTimer) -> bool {
+    entry.timer_id.is_none()
+        && entry.code() == SI_TIMER
+        // The timer's id is where others have a pid.
+        && entry.pid() == timer.timer_id
+        && entry.signo() == timer.signo
+        && entry.value() == timer.sigval
+}
+
+/// Takes signals out that a timer has left which is no more, where that can be told: a signal below
+/// `SIGRTMIN` is queued once, but for those of timers.
+fn drop_doubles(shared: &mut Queue, threads: &mut [ThreadModel]) {
+    let private = threads
+        .iter_mut()
+        .filter_map(|thread| thread.pending.as_mut());
+    for queue in std::iter::once(shared).chain(private) {
+        let is_plain =
+            |entry: &&QueuedSignal| entry.timer_id.is_none() && entry.signo() < SigNo::RTMIN.get();
+        let mut seen = BTreeSet::new();
+        let plain = queue.entries.iter().filter(is_plain);
+        let doubles: BTreeSet<u32> = plain
+            .map(QueuedSignal::signo)
+            .filter(|signo| !seen.insert(*signo))
+            .collect();
+        let mut kept = BTreeSet::new();
+        // What somebody has sent stays; of several left by timers one does, if there is nothing else.
+        let sent: BTreeSet<u32> = queue
+            .entries
+            .iter()
+            .filter(|entry| entry.timer_id.is_none() && entry.code() != SI_TIMER)
+            .map(QueuedSignal::signo)
+            .collect();
+        queue.entries.retain(|entry| {
+            let signo = entry.signo();
+            entry.timer_id.is_some()
+                || !doubles.contains(&signo)
+                || entry.code() != SI_TIMER
+                || (!sent.contains(&signo) && kept.insert(signo))
+        });
+    }
+}
