@@ -92,6 +92,9 @@ use crate::{
     Error, Model, Snapshot,
 };
 
+#[cfg(target_arch = "x86_64")]
+use capture::{run as capture, run_thread as capture_thread};
+
 pub use loss::NotCaptured;
 
 /// A record that was taken by ptrace(2).
@@ -115,7 +118,24 @@ pub const IS_SUPPORTED: bool = cfg!(target_arch = "x86_64");
 ///   the time (`EAGAIN`). It is as it was before.
 /// - [`Error::Refused`]: the record would be too long.
 pub fn checkpoint(stopped: &Stopped) -> Result<Taken, Error> {
-    let (model, not_captured) = capture(stopped).map_err(|failure| failed(stopped, &failure))?;
+    taken(stopped, capture(stopped))
+}
+
+/// Takes the private state of the thread `tid` of the process that `stopped` holds by ptrace(2): what
+/// sigckpt(2) takes by a pidfd of [`crate::open_thread`].
+///
+/// # Errors
+///
+/// As [`checkpoint`]; also `ESRCH` if the process does not have the thread.
+pub fn checkpoint_thread(stopped: &Stopped, tid: i32) -> Result<Taken, Error> {
+    taken(stopped, capture_thread(stopped, tid))
+}
+
+fn taken(
+    stopped: &Stopped,
+    captured: Result<(Model, Vec<NotCaptured>), Failure>,
+) -> Result<Taken, Error> {
+    let (model, not_captured) = captured.map_err(|failure| failed(stopped, &failure))?;
     Ok(Taken {
         snapshot: model.encode()?,
         not_captured,
@@ -137,15 +157,15 @@ fn failed(stopped: &Stopped, failure: &Failure) -> Error {
     }
 }
 
-#[cfg(target_arch = "x86_64")]
-fn capture(stopped: &Stopped) -> Result<(Model, Vec<NotCaptured>), Failure> {
-    capture::run(stopped)
-}
-
 #[cfg(not(target_arch = "x86_64"))]
 fn capture(_stopped: &Stopped) -> Result<(Model, Vec<NotCaptured>), Failure> {
     Err(Failure::new(
         crate::Errno::EOPNOTSUPP,
         "this is done on x86-64 only; use a kernel with sigckpt(2)",
     ))
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn capture_thread(stopped: &Stopped, _tid: i32) -> Result<(Model, Vec<NotCaptured>), Failure> {
+    capture(stopped)
 }

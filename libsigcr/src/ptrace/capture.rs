@@ -16,7 +16,7 @@ use crate::{
     record::UNBLOCKABLE,
     stop::{task, Failure, Stopped},
     Action, ActionFlags, AltStack, AltStackFlags, Errno, FrameAbi, Handler, Model, ProcessInfo,
-    SigNo, SigSet, ThreadInfo, ThreadModel,
+    RecordFlags, SigNo, SigSet, ThreadInfo, ThreadModel,
 };
 
 /// Bytes of a sigset.
@@ -93,6 +93,42 @@ pub(super) fn run(stopped: &Stopped) -> Result<(Model, Vec<NotCaptured>), Failur
         Ok(list) => model.signalfds = Some(list),
         Err(_) => lost.push(NotCaptured::Signalfds),
     }
+    lost.sort();
+    Ok((model, lost))
+}
+
+/// Takes the model of the private state of one thread of the process that is held.
+pub(super) fn run_thread(
+    stopped: &Stopped,
+    tid: i32,
+) -> Result<(Model, Vec<NotCaptured>), Failure> {
+    let process = Process::of(stopped)?;
+    let mut lost = Vec::new();
+    let Some(thread) = process.threads.iter().find(|thread| thread.tid == tid) else {
+        return Err(Failure::new(
+            Errno::ESRCH,
+            "it does not have the thread, or no more; look the number up again",
+        ));
+    };
+    let private = match thread.kind {
+        Kind::Held => {
+            let mut remote = process.remote(thread)?;
+            let private = Private::take(&mut remote)?;
+            remote.finish()?;
+            Some(private)
+        }
+        _ => None,
+    };
+    let mut one = thread_model(&process, thread, None, private.as_ref(), &mut lost)?;
+    if let Some(queue) = &mut one.pending {
+        let listed = procfs::timers(process.pid);
+        times::mark(listed.as_deref(), thread.tid, queue, &mut lost);
+    }
+    let mut model = Model::new(process.own_pid()?);
+    // CAST: There are at most 2^22 threads.
+    model.thread_count = process.threads.len() as u32;
+    model.flags = RecordFlags::ONE_THREAD;
+    model.threads.push(one);
     lost.sort();
     Ok((model, lost))
 }

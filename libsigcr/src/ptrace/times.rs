@@ -126,14 +126,14 @@ pub(super) fn put_together(
     };
     let Some(listed) = sources.listed else {
         lost.push(NotCaptured::Timers);
-        drop_doubles(shared, threads);
+        all_queues(shared, threads).for_each(drop_doubles);
         return (itimers, None);
     };
     let mut timers = Vec::new();
     for listed in listed {
         timers.extend(one_timer(sources, listed, shared, threads, lost));
     }
-    drop_doubles(shared, threads);
+    all_queues(shared, threads).for_each(drop_doubles);
     lost.push(NotCaptured::NextTimerId);
     let next_timer_id = match timers.last() {
         // CAST: Ids are not negative.
@@ -145,6 +145,29 @@ pub(super) fn put_together(
         timers,
     };
     (itimers, Some(timers))
+}
+
+/// Marks the signals of timers in the queue of the thread `tid`, whose record has no timers.
+pub(super) fn mark(
+    listed: Option<&[ListedTimer]>,
+    tid: i32,
+    queue: &mut Queue,
+    lost: &mut Vec<NotCaptured>,
+) {
+    let Some(listed) = listed else {
+        return lost.push(NotCaptured::Timers);
+    };
+    for timer in listed {
+        if timer.notify == TimerNotify::ThreadId && timer.notify_id == tid {
+            let mut entries = queue.entries.iter_mut();
+            if let Some(entry) = entries.find(|entry| is_of(entry, timer)) {
+                entry.timer_id = Some(timer.timer_id);
+                entry.clear_sys_private();
+                lost.push(NotCaptured::TimerSignal(timer.timer_id));
+            }
+        }
+    }
+    drop_doubles(queue);
 }
 
 fn one_timer(
@@ -265,35 +288,89 @@ fn is_of(entry: &QueuedSignal, timer: &ListedTimer) -> bool {
         && entry.value() == timer.sigval
 }
 
-/// Takes signals out that a timer has left which is no more, where that can be told: a signal below
-/// `SIGRTMIN` is queued once, but for those of timers.
-fn drop_doubles(shared: &mut Queue, threads: &mut [ThreadModel]) {
+fn all_queues<'m>(
+    shared: &'m mut Queue,
+    threads: &'m mut [ThreadModel],
+) -> impl Iterator<Item = &'m mut Queue> {
     let private = threads
         .iter_mut()
         .filter_map(|thread| thread.pending.as_mut());
-    for queue in std::iter::once(shared).chain(private) {
-        let is_plain =
-            |entry: &&QueuedSignal| entry.timer_id.is_none() && entry.signo() < SigNo::RTMIN.get();
-        let mut seen = BTreeSet::new();
-        let plain = queue.entries.iter().filter(is_plain);
-        let doubles: BTreeSet<u32> = plain
-            .map(QueuedSignal::signo)
-            .filter(|signo| !seen.insert(*signo))
-            .collect();
-        let mut kept = BTreeSet::new();
-        // What somebody has sent stays; of several left by timers one does, if there is nothing else.
-        let sent: BTreeSet<u32> = queue
-            .entries
-            .iter()
-            .filter(|entry| entry.timer_id.is_none() && entry.code() != SI_TIMER)
-            .map(QueuedSignal::signo)
-            .collect();
-        queue.entries.retain(|entry| {
-            let signo = entry.signo();
-            entry.timer_id.is_some()
-                || !doubles.contains(&signo)
-                || entry.code() != SI_TIMER
-                || (!sent.contains(&signo) && kept.insert(signo))
-        });
+    std::iter::once(shared).chain(private)
+}
+
+/// Takes signals out that a timer has left which is no more, where that can be told: a signal below
+/// `SIGRTMIN` is queued once, but for those of timers. What somebody has sent stays; of several left
+/// by timers one does, if there is nothing else.
+fn drop_doubles(queue: &mut Queue) {
+    let is_plain =
+        |entry: &QueuedSignal| entry.timer_id.is_none() && entry.signo() < SigNo::RTMIN.get();
+    let sent = queue.entries.iter().filter(|entry| is_plain(entry));
+    let mut seen: BTreeSet<u32> = sent
+        .filter(|entry| entry.code() != SI_TIMER)
+        .map(QueuedSignal::signo)
+        .collect();
+    queue
+        .entries
+        .retain(|entry| !is_plain(entry) || entry.code() != SI_TIMER || seen.insert(entry.signo()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of_timer(signo: u32, timer_id: i32) -> QueuedSignal {
+        let signo = SigNo::new(signo).unwrap();
+        let mut signal = QueuedSignal::queued_by(signo, timer_id, 0, 7);
+        signal.siginfo[8..12].copy_from_slice(&SI_TIMER.to_ne_bytes());
+        signal
+    }
+
+    fn listed(timer_id: i32, signo: u32, tid: i32) -> ListedTimer {
+        ListedTimer {
+            timer_id,
+            clock_id: 1,
+            notify: TimerNotify::ThreadId,
+            signo,
+            sigval: 7,
+            notify_id: tid,
+        }
+    }
+
+    #[test]
+    fn what_deleted_timers_have_left_goes_where_it_can_be_told() {
+        let sent = QueuedSignal::sent_by(SigNo::new(10).unwrap(), 1, 0);
+        let mut owned = of_timer(10, 1);
+        owned.timer_id = Some(1);
+        let left = [
+            of_timer(10, 2),
+            of_timer(12, 3),
+            of_timer(12, 4),
+            of_timer(40, 5),
+        ];
+        let mut queue = Queue::of([&[left[0], sent, owned][..], &left[1..]].concat());
+        let set = queue.set;
+        drop_doubles(&mut queue);
+        assert_eq!(queue.entries, [sent, owned, left[1], left[3]]);
+        assert_eq!(queue.set, set);
+    }
+
+    #[test]
+    fn in_a_thread_only_its_own_timers_have_signals() {
+        let mut queue = Queue::of([of_timer(40, 1), of_timer(41, 2), of_timer(42, 1)]);
+        let timers = [listed(1, 40, 70), listed(2, 41, 71)];
+        let mut lost = Vec::new();
+        mark(Some(&timers), 70, &mut queue, &mut lost);
+        let marks: Vec<_> = queue.entries.iter().map(|entry| entry.timer_id).collect();
+        assert_eq!(marks, [Some(1), None, None]);
+        assert_eq!(lost, [NotCaptured::TimerSignal(1)]);
+        mark(None, 70, &mut queue, &mut lost);
+        assert_eq!(lost[1..], [NotCaptured::Timers]);
+    }
+
+    #[test]
+    fn times_are_read_in_their_units() {
+        assert_eq!(two_times([1, 2, 3, 4], 1), [1_000_000_002, 3_000_000_004]);
+        assert_eq!(two_times([0, 5, 1, 0], 1000), [5000, 1_000_000_000]);
+        assert_eq!(two_times([u64::MAX, 0, 0, 0], 1), [u64::MAX, 0]);
     }
 }

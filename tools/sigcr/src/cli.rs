@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::backend::Choice;
 use crate::exit::EXIT_CODES;
 use crate::paint::When;
 use crate::select::Kind;
@@ -65,6 +66,12 @@ pub(crate) struct CheckpointArgs {
     /// the newest version of this kernel.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
     pub(crate) record_version: Option<u8>,
+    /// By which means: `auto` is the system call where there is one, else ptrace
+    #[arg(long, value_name = "WHICH", default_value = "auto")]
+    pub(crate) backend: Choice,
+    /// Write JSON that says what was taken, by which backend, and what could not be seen
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args, Debug)]

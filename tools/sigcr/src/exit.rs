@@ -111,6 +111,7 @@ fn exit_of(error: &Error) -> Exit {
         Error::Call { call, errno, .. } => exit_of_errno(call, *errno),
         Error::Open { errno, .. } => exit_of_errno(OPEN, *errno),
         Error::Stop { errno, .. } => exit_of_errno("stop", *errno),
+        Error::Ptrace { errno, .. } => exit_of_errno("ptrace", *errno),
         Error::Refused(_) | Error::RefusedFile { .. } => Exit::Refused,
         Error::Edit(_) => Exit::Usage,
         Error::Io { .. } => Exit::Io,
@@ -127,7 +128,8 @@ fn exit_of_errno(call: &str, errno: Errno) -> Exit {
         (_, Errno::ENOSYS) => Exit::Missing,
         (_, Errno::EPERM | Errno::EACCES) => Exit::Denied,
         (_, Errno::ESRCH | Errno::EBUSY | Errno::EAGAIN) => Exit::Target,
-        ("stop", Errno::ETIMEDOUT) => Exit::Target,
+        ("stop" | "ptrace", Errno::ETIMEDOUT) => Exit::Target,
+        ("ptrace", Errno::EOPNOTSUPP) => Exit::Target,
         ("sigckpt", Errno::EOVERFLOW | Errno::ERANGE | Errno::EINVAL) => Exit::Target,
         ("sigckpt", Errno::EOPNOTSUPP) => Exit::Missing,
         ("sigrestore", Errno::EINVAL | Errno::EBADMSG | Errno::EOPNOTSUPP | Errno::E2BIG) => {

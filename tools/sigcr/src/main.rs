@@ -6,6 +6,7 @@
 //!
 //! They are listed in [`exit::Exit`] and printed by `sigcr --help`.
 
+mod backend;
 mod cli;
 mod cmd;
 mod compare;

@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use sigcr::stop::Stopped;
-use sigcr::{CheckpointFlags, RestoreFlags, Snapshot};
+use sigcr::{ptrace, CheckpointFlags, RestoreFlags, Snapshot};
 
 use crate::cli::Pid;
 use crate::exit::Failure;
@@ -44,6 +44,16 @@ impl Target {
             .map_err(|error| Failure::OfTarget(self.pid, error))
     }
 
+    /// Takes its record by ptrace(2), and stops it for that.
+    pub(crate) fn checkpoint_by_ptrace(&self) -> Result<ptrace::Taken, Failure> {
+        let stopped = Stopped::by_ptrace(self.process()?)?;
+        let taken = match self.is_thread {
+            true => ptrace::checkpoint_thread(&stopped, self.pid.0),
+            false => ptrace::checkpoint(&stopped),
+        };
+        Ok(taken?)
+    }
+
     /// Gives it the state that the record holds.
     pub(crate) fn restore(&self, snapshot: &Snapshot, flags: RestoreFlags) -> Result<(), Failure> {
         sigcr::restore(sigcr::Target::from(&self.pidfd), snapshot, flags)
@@ -53,11 +63,15 @@ impl Target {
     /// Stops the process until the answer is dropped; a process that is stopped already is not
     /// touched. An interrupt of this program waits until then.
     pub(crate) fn stop(&self) -> Result<Stopped, Failure> {
-        let process = match self.is_thread {
-            true => self.status_field("Tgid")?,
-            false => self.pid.0,
-        };
-        Ok(Stopped::stop(process)?)
+        Ok(Stopped::stop(self.process()?)?)
+    }
+
+    /// The process, of a thread the one that it belongs to.
+    fn process(&self) -> Result<i32, Failure> {
+        match self.is_thread {
+            true => self.status_field("Tgid"),
+            false => Ok(self.pid.0),
+        }
     }
 
     /// The ids of the threads.

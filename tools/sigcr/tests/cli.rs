@@ -487,8 +487,9 @@ fn a_kernel_without_the_calls_is_told_as_such_and_no_file_is_left() {
     let record = files.record("record", &records::idle(5));
     let output = files.path("output");
     for arguments in [
-        &["checkpoint", "-o", &output, &own][..],
+        &["checkpoint", "--backend", "kernel", "-o", &output, &own][..],
         &["checkpoint", "--live", "-o", &output, &own],
+        &["checkpoint", "--no-stop", "-o", &output, &own],
         &["restore", &own, &record],
         &["show", &own],
         &["diff", &own, &record],
@@ -520,6 +521,58 @@ fn a_process_is_taken_and_compared_with_itself() {
 }
 
 #[test]
+fn a_process_is_taken_by_ptrace_and_what_is_lost_is_told() {
+    let files = Files::new();
+    let mut child = Command::new("sleep").arg("100").spawn().unwrap();
+    let pid = child.id().to_string();
+    let [output, json_output, one] = ["output", "json", "one"].map(|name| files.path(name));
+    let by_ptrace = |options: &[&str], output: &str| {
+        let arguments = ["checkpoint", "--backend", "ptrace", "-o", output, &pid];
+        sigcr(&[&arguments, options].concat())
+    };
+    let taken = by_ptrace(&["--waiters"], &output);
+    let json = by_ptrace(&["--json"], &json_output);
+    let thread = by_ptrace(&["--thread"], &one);
+    let auto = sigcr(&["checkpoint", "-o", &files.path("auto"), &pid]);
+    child.kill().unwrap();
+    child.wait().unwrap();
+
+    let words = taken.err(0);
+    let lost = |what: &str| words.contains(&format!("sigcr: not captured: {what}"));
+    assert!(lost("which kind of signal frame"), "{words}");
+    assert!(lost("the threads that wait"), "{words}");
+    let snapshot = Snapshot::read_from(&output).unwrap();
+    assert_eq!(snapshot.to_model().tgid.to_string(), pid);
+    let report: serde_json::Value = serde_json::from_str(&json.out(0)).unwrap();
+    assert_eq!(report["backend"], "ptrace");
+    assert_eq!(report["record_len"], snapshot.as_bytes().len());
+    assert_eq!(report["not_captured"][0]["name"], "frame_abi");
+    // Of one thread nothing is lost.
+    assert_eq!(thread.out(0), "");
+    let one = Snapshot::read_from(&one).unwrap().to_model();
+    assert_eq!((one.threads.len(), one.actions), (1, None));
+    match without_calls() {
+        None => assert_eq!(auto.out(0), ""),
+        Some((_, words)) => {
+            let told = auto.err(0);
+            assert!(told.contains("by ptrace(2), because"), "{told}");
+            assert!(told.contains(words), "{told}");
+        }
+    }
+}
+
+#[test]
+fn what_ptrace_cannot_do_is_refused() {
+    let own = std::process::id().to_string();
+    for option in ["--live", "--no-stop"] {
+        let ran = sigcr(&["checkpoint", "--backend", "ptrace", option, &own]);
+        assert!(ran.err(2).contains(option), "{ran:?}");
+    }
+    let ran = sigcr(&["checkpoint", "--json", "-o", "-", &own]);
+    assert!(ran.err(2).contains("--output"), "{ran:?}");
+}
+
+#[test]
 fn probe_says_whether_the_calls_are_there() {
     let text = sigcr(&["probe"]);
     let json = sigcr(&["probe", "--json"]);
@@ -529,6 +582,10 @@ fn probe_says_whether_the_calls_are_there() {
     assert_eq!(message, sigcr::status().to_string());
     assert!(text.out(code).contains(message));
     assert_eq!(fields["errno"].is_null(), code == 0);
+    let backend = if code == 0 { "kernel" } else { "ptrace" };
+    assert_eq!(fields["backend"], backend);
+    let line = format!("backend          {backend}: ");
+    assert!(text.out(code).contains(&line));
 }
 
 #[test]

@@ -6,12 +6,24 @@ use std::fs::{self, File};
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+use sigcr::ptrace::NotCaptured;
 use sigcr::{CheckpointFlags, Snapshot, RECORD_VERSION};
 
+use crate::backend::{self, Backend};
 use crate::cli::CheckpointArgs;
 use crate::exit::{Exit, Failure};
 use crate::source::is_standard_stream;
-use crate::target::{require_calls, Target};
+use crate::target::Target;
+
+/// What `--json` says of a record that was taken.
+#[derive(Serialize)]
+struct Report<'r> {
+    backend: Backend,
+    file: &'r Path,
+    record_len: usize,
+    not_captured: &'r [NotCaptured],
+}
 
 pub(crate) fn run(args: &CheckpointArgs, out: &mut dyn Write) -> Result<Exit, Failure> {
     let path = match &args.output {
@@ -25,14 +37,57 @@ pub(crate) fn run(args: &CheckpointArgs, out: &mut dyn Write) -> Result<Exit, Fa
                 .to_owned(),
         ));
     }
-    let snapshot = take(args)?;
+    if args.json && is_standard_stream(&path) {
+        return Err(Failure::Usage(
+            "the standard output takes the record or the JSON; give a file with --output"
+                .to_owned(),
+        ));
+    }
+    let target = Target::open(args.pid, args.thread)?;
+    let needs_calls = match args {
+        _ if args.live => Some("--live"),
+        _ if args.no_stop => Some("--no-stop"),
+        _ if args.record_version.is_some_and(|it| it != RECORD_VERSION) => {
+            Some("--record-version of another version")
+        }
+        _ => None,
+    };
+    let chosen = backend::choose(args.backend, needs_calls)?;
+    let (snapshot, not_captured) = match chosen.backend {
+        Backend::Kernel => (take(&target, args)?, Vec::new()),
+        Backend::Ptrace => take_by_ptrace(&target, args)?,
+    };
     write(&snapshot, &path, out)?;
+    if args.json {
+        let report = Report {
+            backend: chosen.backend,
+            file: &path,
+            record_len: snapshot.as_bytes().len(),
+            not_captured: &not_captured,
+        };
+        serde_json::to_writer_pretty(&mut *out, &report).map_err(io::Error::from)?;
+        writeln!(out)?;
+    } else {
+        chosen.tell();
+        for lost in not_captured {
+            eprintln!("sigcr: not captured: {lost}");
+        }
+    }
     Ok(Exit::Success)
 }
 
-fn take(args: &CheckpointArgs) -> Result<Snapshot, Failure> {
-    let target = Target::open(args.pid, args.thread)?;
-    require_calls()?;
+fn take_by_ptrace(
+    target: &Target,
+    args: &CheckpointArgs,
+) -> Result<(Snapshot, Vec<NotCaptured>), Failure> {
+    let mut taken = target.checkpoint_by_ptrace()?;
+    if args.waiters {
+        taken.not_captured.push(NotCaptured::Waiters);
+    }
+    Ok((taken.snapshot, taken.not_captured))
+}
+
+fn take(target: &Target, args: &CheckpointArgs) -> Result<Snapshot, Failure> {
     let mut flags = CheckpointFlags::empty();
     flags.set(CheckpointFlags::LIVE, args.live);
     flags.set(CheckpointFlags::WAITERS, args.waiters);

@@ -5,8 +5,9 @@
 //! The JSON has these fields: `status` (`available`, `missing`, `denied` or `too-old`), `errno` (its
 //! name, or null), `record_version` (the newest that the kernel writes, or null),
 //! `own_record_version` (the newest that this program reads), `message` (with the remedy),
-//! `own_process` (whether a checkpoint of oneself works, or null), `capabilities` (each with whether
-//! it is there) and `yama_ptrace_scope` (or null).
+//! `own_process` (whether a checkpoint of oneself works, or null), `backend` (which one takes and
+//! restores, `kernel` or `ptrace`; null: none), `capabilities` (each with whether it is there) and
+//! `yama_ptrace_scope` (or null).
 
 use std::fs;
 use std::io::Write;
@@ -14,6 +15,7 @@ use std::io::Write;
 use serde::Serialize;
 use sigcr::{CheckpointFlags, Errno, Status, Target, RECORD_VERSION};
 
+use crate::backend::{self, Backend, Choice};
 use crate::cli::ProbeArgs;
 use crate::exit::{exit_of_status, Exit, Failure};
 
@@ -26,6 +28,7 @@ struct Findings {
     own_record_version: u8,
     message: String,
     own_process: Option<bool>,
+    backend: Option<Backend>,
     capabilities: Capabilities,
     yama_ptrace_scope: Option<u32>,
 }
@@ -69,6 +72,9 @@ fn find(status: Status) -> Findings {
         own_record_version: RECORD_VERSION,
         message: status.to_string(),
         own_process,
+        backend: backend::choose_by(status, Choice::Auto, None)
+            .ok()
+            .map(|chosen| chosen.backend),
         capabilities: Capabilities::read(&read("/proc/self/status").unwrap_or_default()),
         yama_ptrace_scope: read("/proc/sys/kernel/yama/ptrace_scope")
             .and_then(|text| text.trim().parse().ok()),
@@ -77,6 +83,14 @@ fn find(status: Status) -> Findings {
 
 fn write_text(out: &mut dyn Write, findings: &Findings) -> std::io::Result<()> {
     writeln!(out, "system calls     {}", findings.message)?;
+    let backend = match findings.backend {
+        Some(Backend::Kernel) => "kernel: the system calls take and restore",
+        Some(Backend::Ptrace) => {
+            "ptrace: takes and restores without the system calls what it can see"
+        }
+        None => "none: nothing can be taken or restored here",
+    };
+    writeln!(out, "backend          {backend}")?;
     if let Some(works) = findings.own_process {
         let answer = match works {
             true => "can be taken",
