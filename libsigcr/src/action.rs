@@ -68,6 +68,18 @@ pub enum FrameAbi {
     X32,
 }
 
+/// Whether a signal is ignored, by its action or by default; `actions` are those that are not the
+/// default.
+pub(crate) fn is_ignored(actions: &[Action], signo: SigNo) -> bool {
+    let mut actions = actions.iter();
+    let action = actions.find(|action| action.signo == signo);
+    match action.map_or(Handler::DEFAULT, |action| action.handler) {
+        Handler::IGNORE => true,
+        Handler::DEFAULT => signo.is_ignored_by_default(),
+        _ => false,
+    }
+}
+
 impl Handler {
     /// `SIG_DFL`: the signal's default action.
     pub const DEFAULT: Handler = Handler(0);

@@ -8,6 +8,7 @@ use std::{
 };
 
 use crate::{
+    ptrace::NotRestorable,
     record::{Refusal, RefusalClass},
     EditError, Errno,
 };
@@ -72,6 +73,29 @@ pub enum Error {
         /// What failed, and the remedy.
         what: &'static str,
     },
+    /// A record holds what ptrace(2) cannot restore. Nothing was changed.
+    #[error(
+        "ptrace(2) cannot restore all of the record: {}; accept that with the PARTIAL flag, or leave \
+         it out",
+        list(.0)
+    )]
+    NotRestorable(Vec<NotRestorable>),
+    /// A restore by ptrace(2) broke off: what comes before `step` was restored.
+    #[error(
+        "process {pid}: the restore broke off at {step}, and what comes before stays as it is now: \
+         {what} ({errno})"
+    )]
+    BrokenOff {
+        /// The process.
+        pid: i32,
+        /// The errno of what failed.
+        errno: Errno,
+        /// What was being restored. The order is: altstacks, signalfds, actions, timers, queues,
+        /// timers' times, masks.
+        step: &'static str,
+        /// What failed, and the remedy.
+        what: &'static str,
+    },
     /// A file cannot be read or written.
     #[error("{path}: cannot {verb}: {source}", path = path.display())]
     Io {
@@ -91,7 +115,9 @@ impl Error {
             Error::Call { errno, .. }
             | Error::Open { errno, .. }
             | Error::Stop { errno, .. }
-            | Error::Ptrace { errno, .. } => *errno,
+            | Error::Ptrace { errno, .. }
+            | Error::BrokenOff { errno, .. } => *errno,
+            Error::NotRestorable(_) => Errno::EOPNOTSUPP,
             Error::Refused(refusal) | Error::RefusedFile { refusal, .. } => refusal.to_errno(),
             Error::Edit(_) => Errno::EINVAL,
             Error::Io { source, .. } => source.raw_os_error().map_or(Errno::EIO, Errno::from_raw),
@@ -105,6 +131,11 @@ impl Error {
             source,
         }
     }
+}
+
+fn list(losses: &[NotRestorable]) -> String {
+    let words: Vec<_> = losses.iter().map(ToString::to_string).collect();
+    words.join("; ")
 }
 
 impl Refusal {

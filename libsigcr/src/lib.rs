@@ -54,8 +54,8 @@
 //! # What this crate does not do
 //!
 //! - It does not checkpoint a whole process: no memory, no registers, no open files.
-//! - It does not make up for a kernel without the calls: [`checkpoint()`] then fails with
-//!   [`Errno::ENOSYS`], and [`status()`] says so beforehand.
+//! - It does not make up for a kernel without the calls by itself: [`checkpoint()`] then fails with
+//!   [`Errno::ENOSYS`], and [`status()`] says so beforehand; [`ptrace`] does what can be done.
 //! - It does not stop a process behind the caller's back; see [`stop`] for doing it.
 //! - It does not translate a record of another architecture or byte order: such a record is refused.
 //! - [`Model`] does not hold what this version does not know: an optional section of an unknown

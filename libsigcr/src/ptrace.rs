@@ -54,6 +54,18 @@
 //! nothing of it changes but what others send and what timers do: the queues hold some of what
 //! comes meanwhile, and each entry that they hold is whole and in its place.
 //!
+//! # How it is restored
+//!
+//! [`restore()`] runs sigaltstack(2), prctl(2), signalfd(2), sigaction(2), timer_create(2),
+//! sigtimedwait(2), sigqueue(3), timer_settime(2) and setitimer(2) in the threads, in this order, and
+//! sets the masks by ptrace(2). Queues are emptied by taking each signal and filled by sending them:
+//! a thread may send itself a signal with any siginfo, and a traced one ignores none. A signal
+//! without siginfo is sent while `RLIMIT_SIGPENDING` is 0. A timer whose signal is pending is set to
+//! a time that is over by as many periods as it has missed expiries; so its own signal is queued in
+//! its place, once, with the right overrun, and the timer goes on when it is taken.
+//!
+//! What cannot be reached so is [`NotRestorable`].
+//!
 //! # What the process sees of it
 //!
 //! What it sees of [`Stopped::by_ptrace`], and one thing more: a thread that waits with a mask that
@@ -70,6 +82,8 @@
 //! filter needs `CAP_SYS_ADMIN`, so that the filter can be suspended meanwhile.
 
 #[cfg(target_arch = "x86_64")]
+mod apply;
+#[cfg(target_arch = "x86_64")]
 mod arch;
 #[cfg(target_arch = "x86_64")]
 mod capture;
@@ -77,15 +91,22 @@ mod loss;
 #[cfg(target_arch = "x86_64")]
 mod memory;
 #[cfg(target_arch = "x86_64")]
+mod plan;
+#[cfg(target_arch = "x86_64")]
 mod process;
 #[cfg(target_arch = "x86_64")]
 mod procfs;
 #[cfg(target_arch = "x86_64")]
 mod remote;
 #[cfg(target_arch = "x86_64")]
+mod set_timers;
+#[cfg(target_arch = "x86_64")]
 mod sys;
 #[cfg(target_arch = "x86_64")]
 mod times;
+mod unrestorable;
+
+use bitflags::bitflags;
 
 use crate::{
     stop::{task, Failure, Stopped},
@@ -96,6 +117,7 @@ use crate::{
 use capture::{run as capture, run_thread as capture_thread};
 
 pub use loss::NotCaptured;
+pub use unrestorable::NotRestorable;
 
 /// A record that was taken by ptrace(2).
 #[derive(Clone, Debug)]
@@ -104,6 +126,17 @@ pub struct Taken {
     pub snapshot: Snapshot,
     /// What could not be seen, in the order of the enumeration.
     pub not_captured: Vec<NotCaptured>,
+}
+
+bitflags! {
+    /// How to restore.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    pub struct RestoreFlags: u32 {
+        /// Make the checks that can be made, change nothing.
+        const DRY_RUN = 1 << 0;
+        /// Consent to what is not restorable: it is left out or comes near.
+        const PARTIAL = 1 << 1;
+    }
 }
 
 /// Whether the backend is there on this architecture.
@@ -129,6 +162,63 @@ pub fn checkpoint(stopped: &Stopped) -> Result<Taken, Error> {
 /// As [`checkpoint`]; also `ESRCH` if the process does not have the thread.
 pub fn checkpoint_thread(stopped: &Stopped, tid: i32) -> Result<Taken, Error> {
     taken(stopped, capture_thread(stopped, tid))
+}
+
+/// Puts `snapshot` into effect in the process that `stopped` holds by ptrace(2), as far as that can be
+/// done. Returns what is not restored, which is nothing without [`RestoreFlags::PARTIAL`]. State that
+/// the record does not hold is left alone; thread ids are those of the target, as for
+/// [`crate::restore`].
+///
+/// It is not a transaction: system calls are run in the process one after the other, and the process
+/// sees none of it only because it is held. What can be checked is checked before anything is
+/// changed. If a call fails afterwards, what was done before is not undone.
+///
+/// An action table that another process shares is changed for that one as well.
+///
+/// # Errors
+///
+/// - [`Error::Refused`]: the record can be read but not restored.
+/// - [`Error::NotRestorable`]: something in it cannot be restored by ptrace(2), and
+///   [`RestoreFlags::PARTIAL`] does not say that this is accepted. Nothing was changed.
+/// - [`Error::Ptrace`]: as of [`checkpoint`]; also that it lacks a thread of the record (`ESRCH`), has
+///   a worker of the kernel there (`EPERM`), that the limit on queued signals would be exceeded
+///   (`EAGAIN`), that an altstack is too small or `SIGCONT` and a stop signal would be pending
+///   (`EINVAL`), or that what is left alone is in the way (`EBUSY`). Nothing was changed.
+/// - [`Error::BrokenOff`]: a part of the record was restored.
+pub fn restore(
+    stopped: &Stopped,
+    snapshot: &Snapshot,
+    flags: RestoreFlags,
+) -> Result<Vec<NotRestorable>, Error> {
+    snapshot.record().check_restorable()?;
+    put(stopped, &snapshot.to_model(), flags)
+}
+
+#[cfg(target_arch = "x86_64")]
+fn put(stopped: &Stopped, model: &Model, flags: RestoreFlags) -> Result<Vec<NotRestorable>, Error> {
+    let plan = plan::Plan::make(stopped, model).map_err(|failure| failed(stopped, &failure))?;
+    if !plan.lost.is_empty() && !flags.contains(RestoreFlags::PARTIAL) {
+        return Err(Error::NotRestorable(plan.lost));
+    }
+    if !flags.contains(RestoreFlags::DRY_RUN) {
+        apply::run(&plan).map_err(|(step, failure)| Error::BrokenOff {
+            pid: stopped.pid(),
+            errno: failure.errno,
+            step,
+            what: failure.what,
+        })?;
+    }
+    Ok(plan.lost)
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn put(
+    stopped: &Stopped,
+    _model: &Model,
+    _flags: RestoreFlags,
+) -> Result<Vec<NotRestorable>, Error> {
+    capture(stopped).map_err(|failure| failed(stopped, &failure))?;
+    Ok(Vec::new())
 }
 
 fn taken(

@@ -2,7 +2,7 @@
 /*
  * A process to be looked at by ptrace.
  *
- * `state`: has a signal state that the test knows, and waits. `busy`: has threads in system calls of
+ * `state`: has a signal state that the test knows, and waits. `blank`: has none. `busy`: has threads in system calls of
  * all kinds and threads that check their registers, and says at its end what went wrong.
  */
 #define _GNU_SOURCE
@@ -28,6 +28,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#ifndef PR_SET_SYSCALL_USER_DISPATCH
+#define PR_SET_SYSCALL_USER_DISPATCH 59
+#endif
 #ifndef SS_AUTODISARM
 #define SS_AUTODISARM (1U << 31)
 #endif
@@ -64,6 +67,37 @@ static void altstack(uint64_t sp, uint64_t size, unsigned int flags)
 	stack_t stack = { .ss_sp = (void *)sp, .ss_flags = (int)flags, .ss_size = size };
 
 	must(!sigaltstack(&stack, NULL), "sigaltstack");
+}
+
+static void *waits(void *arg)
+{
+	/* From here on the C library does not set its mask. */
+	puts("there");
+	fflush(stdout);
+	for (;;)
+		pause();
+	return arg;
+}
+
+/* Has two threads and two signalfds, blocks everything, and has no other signal state. */
+static int blank(void)
+{
+	pthread_t thread;
+	sigset_t set;
+	int signo;
+
+	sigemptyset(&set);
+	pthread_create(&thread, NULL, waits, NULL);
+	for (signo = 1; signo <= 64; signo++) {
+		if (signo != SIGKILL && signo != SIGSTOP)
+			action(signo, 0, 0, 0, 0);
+	}
+	must(dup3(signalfd(-1, &set, 0), 77, O_CLOEXEC) == 77, "signalfd");
+	printf("%d\n", getpid());
+	fflush(stdout);
+	while (pause())
+		continue;
+	return 0;
 }
 
 /* A timer far from its expiry, or with `ns` one that expires then. */
@@ -344,13 +378,29 @@ static int filtered(void)
 	_exit(0);
 }
 
+/* System calls would be turned into signals, but for a byte that lets them through. */
+static int dispatched(void)
+{
+	static char selector;
+
+	must(!prctl(PR_SET_SYSCALL_USER_DISPATCH, 1UL, 0UL, 0UL, &selector), "prctl");
+	must(write(1, "ready\n", 6) == 6, "write");
+	for (;;)
+		pause();
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (argc > 1 && !strcmp(argv[1], "state"))
 		return state();
+	if (argc > 1 && !strcmp(argv[1], "blank"))
+		return blank();
 	if (argc > 1 && !strcmp(argv[1], "busy"))
 		return busy();
+	if (argc > 1 && !strcmp(argv[1], "dispatched"))
+		return dispatched();
 	if (argc > 1 && !strcmp(argv[1], "filtered"))
 		return filtered();
 	return 2;

@@ -53,6 +53,11 @@ pub(super) fn to_call(
     }
 }
 
+/// The registers with another stack pointer.
+pub(super) fn with_stack_pointer(registers: &Registers, rsp: u64) -> Registers {
+    Registers { rsp, ..*registers }
+}
+
 /// What a system call has returned.
 pub(super) fn result(registers: &Registers) -> Result<u64, Errno> {
     // CAST: The kernel returns a signed number; the last 4095 before 0 are errnos.

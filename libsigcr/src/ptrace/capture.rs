@@ -88,7 +88,7 @@ pub(super) fn run(stopped: &Stopped) -> Result<(Model, Vec<NotCaptured>), Failur
     model.timers = timers;
     model.shared_pending = Some(shared);
     model.actions = Some(actions);
-    match procfs::signalfds(process.pid) {
+    match procfs::signalfds(process.pid, carrier_thread.tid) {
         Ok(list) if list.is_empty() => {}
         Ok(list) => model.signalfds = Some(list),
         Err(_) => lost.push(NotCaptured::Signalfds),

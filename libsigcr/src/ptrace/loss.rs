@@ -34,7 +34,8 @@ pub enum NotCaptured {
     /// Whether the timer of `CLOCK_REALTIME` expires at a time that was given, which moves if the
     /// clock is set, or after one: recorded as the second.
     TimerAbsolute(i32),
-    /// Whether the periodic timer has expired since its signal is ignored: recorded as not.
+    /// Whether the periodic timer has expired since its signal is ignored, and how often: recorded as
+    /// not.
     TimerIgnored(i32),
     /// The signal that the thread gets when its parent dies: it has ended, or is a worker of the
     /// kernel.
@@ -145,13 +146,6 @@ impl fmt::Display for NotCaptured {
 impl Serialize for NotCaptured {
     /// As an object with its name, the timer or thread that it is about or null, and the words.
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        struct Fields {
-            name: &'static str,
-            timer_id: Option<i32>,
-            tid: Option<i32>,
-            message: String,
-        }
         let fields = Fields {
             name: self.name(),
             timer_id: self.timer_id(),
@@ -160,6 +154,15 @@ impl Serialize for NotCaptured {
         };
         fields.serialize(to)
     }
+}
+
+/// What a loss is in JSON.
+#[derive(Serialize)]
+pub(super) struct Fields {
+    pub(super) name: &'static str,
+    pub(super) timer_id: Option<i32>,
+    pub(super) tid: Option<i32>,
+    pub(super) message: String,
 }
 
 #[cfg(test)]

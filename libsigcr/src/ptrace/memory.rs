@@ -37,13 +37,14 @@ pub(super) const SCRATCH_LEN: usize = 2048;
 const CHUNK_LEN: usize = 64 * 1024;
 
 impl Memory {
-    /// Opens the memory of the process `pid`, and looks at what is mapped in it.
-    pub(super) fn open(pid: i32) -> Result<Memory, Failure> {
+    /// Opens the memory of the process `pid` by its thread `tid`, which lives, and looks at what is
+    /// mapped in it.
+    pub(super) fn open(pid: i32, tid: i32) -> Result<Memory, Failure> {
         let file = File::options()
             .read(true)
             .write(true)
-            .open(format!("/proc/{pid}/mem"));
-        let maps = fs::read(format!("/proc/{pid}/maps"));
+            .open(format!("/proc/{pid}/task/{tid}/mem"));
+        let maps = fs::read(format!("/proc/{pid}/task/{tid}/maps"));
         Ok(Memory {
             file: file.map_err(|error| failed(&error))?,
             maps: parse(&String::from_utf8_lossy(
@@ -229,7 +230,7 @@ ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0                  [vsysca
     #[test]
     fn this_program_has_a_system_call() {
         let pid = std::process::id().try_into().unwrap();
-        let memory = Memory::open(pid).unwrap();
+        let memory = Memory::open(pid, pid).unwrap();
         let addr = memory.find_syscall().unwrap();
         let mut bytes = [0; 2];
         memory.read(addr, &mut bytes).unwrap();
@@ -241,7 +242,7 @@ ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0                  [vsysca
     #[test]
     fn without_a_vdso_the_program_itself_is_searched() {
         let pid = std::process::id().try_into().unwrap();
-        let mut memory = Memory::open(pid).unwrap();
+        let mut memory = Memory::open(pid, pid).unwrap();
         memory.maps.retain(|map| map.name != "[vdso]");
         let addr = memory.find_syscall().unwrap();
         assert_eq!(memory.read_u64(addr).unwrap() as u16, 0x050f);

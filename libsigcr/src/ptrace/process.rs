@@ -77,7 +77,9 @@ impl Process {
             threads.extend(Thread::of(pid, tid, held.contains(&tid))?);
         }
         threads.sort_by_key(|thread| thread.own_tid);
-        let memory = Memory::open(pid)?;
+        // The first thread may have ended, and has no memory then.
+        let live = threads.iter().find(|thread| thread.kind == Kind::Held);
+        let memory = Memory::open(pid, live.ok_or(Failure::GONE)?.tid)?;
         Ok(Process {
             pid,
             threads,

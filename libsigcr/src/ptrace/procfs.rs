@@ -55,10 +55,10 @@ fn parse_timer(lines: &[&str]) -> Option<ListedTimer> {
     })
 }
 
-/// The signalfds of the process `pid` by ascending number.
-pub(super) fn signalfds(pid: i32) -> io::Result<Vec<Signalfd>> {
+/// The signalfds of the process `pid` by ascending number, as its thread `tid` has them.
+pub(super) fn signalfds(pid: i32, tid: i32) -> io::Result<Vec<Signalfd>> {
     let mut signalfds = Vec::new();
-    for entry in fs::read_dir(format!("/proc/{pid}/fdinfo"))? {
+    for entry in fs::read_dir(format!("/proc/{pid}/task/{tid}/fdinfo"))? {
         let entry = entry?;
         let fd = entry.file_name().to_str().and_then(|fd| fd.parse().ok());
         let info = match fs::read_to_string(entry.path()) {

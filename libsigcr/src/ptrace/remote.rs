@@ -52,6 +52,8 @@ pub(super) struct Remote<'m> {
     /// stands for.
     rseq_cs: Option<(u64, u64)>,
     position: Position,
+    /// Whether a `SIGSTOP` that the thread takes is thrown away; it cannot be blocked.
+    discards_stops: bool,
     /// The signal of a group stop that the thread has run into meanwhile.
     stop_signo: Option<i32>,
 }
@@ -73,11 +75,10 @@ enum Position {
     Gone,
 }
 
-/// How often to look for a stop, which mostly comes at once, before going to sleep for a moment.
-/// Where other programs want the CPU each look may take long.
-const SPIN_COUNT: u32 = 50;
-/// The moment.
-const NAP: Duration = Duration::from_micros(50);
+/// How long to look for a stop without a pause: it mostly comes at once.
+const SPIN: Duration = Duration::from_millis(2);
+/// How long to sleep between two looks after that.
+const NAP: Duration = Duration::from_micros(100);
 
 const REFUSED: &str = "ptrace(2) fails while a system call is run in it; try again";
 
@@ -133,6 +134,7 @@ impl<'m> Remote<'m> {
             scratch_bytes,
             rseq_cs,
             position: Position::Held,
+            discards_stops: false,
             stop_signo: None,
         };
         sys::set_blocked(tid, u64::MAX).map_err(failed)?;
@@ -168,11 +170,31 @@ impl<'m> Remote<'m> {
 
     /// Reads words from the start of the scratch memory.
     pub(super) fn read_words<const N: usize>(&self) -> Result<[u64; N], Failure> {
-        let mut words = [0; N];
-        for (word, addr) in words.iter_mut().zip((self.scratch..).step_by(8)) {
-            *word = self.memory.read_u64(addr)?;
-        }
-        Ok(words)
+        let mut bytes = [0; SCRATCH_LEN];
+        let bytes = &mut bytes[..8 * N];
+        self.memory.read(self.scratch, bytes)?;
+        let mut words = bytes.chunks_exact(8).map(|word| {
+            let word = word.first_chunk().copied();
+            u64::from_ne_bytes(word.unwrap_or_default())
+        });
+        Ok(std::array::from_fn(|_| words.next().unwrap_or_default()))
+    }
+
+    /// Writes to the start of the scratch memory.
+    pub(super) fn write(&self, bytes: &[u8]) -> Result<(), Failure> {
+        debug_assert!(bytes.len() <= SCRATCH_LEN);
+        self.memory.write(self.scratch, bytes)
+    }
+
+    /// Writes words to the start of the scratch memory.
+    pub(super) fn write_words(&self, words: &[u64]) -> Result<(), Failure> {
+        let bytes: Vec<_> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
+        self.write(&bytes)
+    }
+
+    /// Throws away the `SIGSTOP`s that the thread takes from here on.
+    pub(super) fn discard_stops(&mut self) {
+        self.discards_stops = true;
     }
 
     /// Makes the system call `number`. What it returns, and an error of its own, is inside.
@@ -181,8 +203,29 @@ impl<'m> Remote<'m> {
         number: libc::c_long,
         args: [u64; 6],
     ) -> Result<Result<u64, Errno>, Failure> {
+        let registers = self.registers;
+        self.call_with(&registers, number, args)
+    }
+
+    /// As [`Self::call`], with no stack: a system call that asks whether it is made on a stack finds
+    /// that it is not.
+    pub(super) fn call_off_stack(
+        &mut self,
+        number: libc::c_long,
+        args: [u64; 6],
+    ) -> Result<Result<u64, Errno>, Failure> {
+        let registers = arch::with_stack_pointer(&self.registers, 0);
+        self.call_with(&registers, number, args)
+    }
+
+    fn call_with(
+        &mut self,
+        registers: &Registers,
+        number: libc::c_long,
+        args: [u64; 6],
+    ) -> Result<Result<u64, Errno>, Failure> {
         // CAST: The number of a system call is not negative.
-        let registers = arch::to_call(&self.registers, self.instruction, number as u64, args);
+        let registers = arch::to_call(registers, self.instruction, number as u64, args);
         ptrace::setregs(self.id(), registers).map_err(failed)?;
         let deadline = Instant::now() + TIME_LIMIT;
         self.run_to(Position::ToEntry, Some(deadline))?;
@@ -235,6 +278,7 @@ impl<'m> Remote<'m> {
                 self.stop_signo = Some(signo);
                 Ok(None)
             }
+            (0, libc::SIGSTOP) if self.discards_stops => Ok(None),
             (0, libc::SIGSTOP) => Ok(Some(Signal::SIGSTOP)),
             _ => Err(Failure::new(
                 Errno::EIO,
@@ -245,15 +289,14 @@ impl<'m> Remote<'m> {
     }
 
     fn wait_stop(&mut self, deadline: Option<Instant>) -> Result<stop_sys::Stop, Failure> {
-        let mut look_count = 0_u32;
+        let spin_end = Instant::now() + SPIN;
         loop {
             match stop_sys::take_stop(self.tid) {
                 Ok(Some(stop)) => return Ok(stop),
                 Ok(None) | Err(Errno::EINTR | Errno::ECHILD) => {}
                 Err(errno) => return Err(failed(errno)),
             }
-            look_count += 1;
-            if look_count < SPIN_COUNT {
+            if Instant::now() < spin_end {
                 thread::yield_now();
                 continue;
             }

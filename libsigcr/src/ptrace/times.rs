@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{process::Process, procfs::ListedTimer, remote::Remote, NotCaptured};
 use crate::{
-    stop::Failure, Action, Errno, Handler, Itimer, Itimers, Queue, QueuedSignal, SigNo,
+    action::is_ignored, stop::Failure, Action, Errno, Itimer, Itimers, Queue, QueuedSignal, SigNo,
     ThreadModel, TimerModel, TimerNotify, TimerState, Timers,
 };
 
@@ -159,10 +159,7 @@ pub(super) fn mark(
     };
     for timer in listed {
         if timer.notify == TimerNotify::ThreadId && timer.notify_id == tid {
-            let mut entries = queue.entries.iter_mut();
-            if let Some(entry) = entries.find(|entry| is_of(entry, timer)) {
-                entry.timer_id = Some(timer.timer_id);
-                entry.clear_sys_private();
+            if mark_entry(queue, timer) {
                 lost.push(NotCaptured::TimerSignal(timer.timer_id));
             }
         }
@@ -193,24 +190,27 @@ fn one_timer(
             .and_then(|thread| thread.pending.as_mut()),
     };
     let is_silent = listed.notify == TimerNotify::None;
-    let entry = queue.filter(|_| !is_silent).and_then(|queue| {
-        let mut entries = queue.entries.iter_mut();
-        entries.find(|entry| is_of(entry, listed))
-    });
-    // One that expires once and runs has not expired: the signal is from an earlier time.
+    // One that expires once and runs has not expired: its signal is from before it was set anew, and
+    // will be dropped when its turn comes to be taken.
     let is_stale = after.interval_ns == 0 && after.remaining_ns != 0;
-    let (state, times) = match entry {
-        Some(entry) if !is_stale => {
-            entry.timer_id = Some(id);
-            entry.clear_sys_private();
+    let is_pending = match queue.filter(|_| !is_silent) {
+        Some(queue) if is_stale => {
+            drop_entry(queue, listed);
+            false
+        }
+        Some(queue) => mark_entry(queue, listed),
+        None => false,
+    };
+    let (state, times) = match is_pending {
+        true => {
             lost.push(NotCaptured::TimerSignal(id));
             if after.interval_ns != 0 {
                 lost.push(NotCaptured::TimerOverrun(id));
             }
             (TimerState::Pending, after)
         }
-        _ if before.remaining_ns != 0 || before.interval_ns != 0 => (TimerState::Armed, before),
-        _ => (TimerState::Disarmed, before),
+        false if before.remaining_ns != 0 || before.interval_ns != 0 => (TimerState::Armed, before),
+        false => (TimerState::Disarmed, before),
     };
     if state == TimerState::Armed && listed.clock_id == libc::CLOCK_REALTIME {
         lost.push(NotCaptured::TimerAbsolute(id));
@@ -266,15 +266,34 @@ impl Sources<'_> {
 
     /// Whether the timer's signal is ignored.
     fn ignores(&self, listed: &ListedTimer) -> bool {
-        let mut actions = self.actions.iter();
-        let handler = actions
-            .find(|action| action.signo.get() == listed.signo)
-            .map_or(Handler::DEFAULT, |action| action.handler);
-        match handler {
-            Handler::IGNORE => true,
-            Handler::DEFAULT => SigNo::new(listed.signo).is_some_and(SigNo::is_ignored_by_default),
-            _ => false,
-        }
+        let signo = SigNo::new(listed.signo);
+        signo.is_some_and(|signo| is_ignored(self.actions, signo))
+    }
+}
+
+/// Marks the signal of the timer; false: there is none.
+fn mark_entry(queue: &mut Queue, timer: &ListedTimer) -> bool {
+    let mut entries = queue.entries.iter_mut();
+    let Some(entry) = entries.find(|entry| is_of(entry, timer)) else {
+        return false;
+    };
+    entry.timer_id = Some(timer.timer_id);
+    entry.clear_sys_private();
+    true
+}
+
+/// Takes the signal of the timer out.
+fn drop_entry(queue: &mut Queue, timer: &ListedTimer) {
+    let Some(index) = queue.entries.iter().position(|entry| is_of(entry, timer)) else {
+        return;
+    };
+    queue.entries.remove(index);
+    let mut left = queue.entries.iter();
+    if let (Some(signo), true) = (
+        SigNo::new(timer.signo),
+        left.all(|entry| entry.signo() != timer.signo),
+    ) {
+        queue.set.remove(signo);
     }
 }
 

@@ -115,6 +115,12 @@ pub(crate) struct RestoreArgs {
     /// Do not stop the process: it must be stopped already
     #[arg(long)]
     pub(crate) no_stop: bool,
+    /// By which means: `auto` is the system call where there is one, else ptrace
+    #[arg(long, value_name = "WHICH", default_value = "auto")]
+    pub(crate) backend: Choice,
+    /// Consent to what ptrace cannot restore: it is left out, or comes near
+    #[arg(long)]
+    pub(crate) partial: bool,
 }
 
 #[derive(Args, Debug)]

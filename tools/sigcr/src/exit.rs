@@ -112,6 +112,8 @@ fn exit_of(error: &Error) -> Exit {
         Error::Open { errno, .. } => exit_of_errno(OPEN, *errno),
         Error::Stop { errno, .. } => exit_of_errno("stop", *errno),
         Error::Ptrace { errno, .. } => exit_of_errno("ptrace", *errno),
+        Error::BrokenOff { errno, .. } => exit_of_errno("ptrace", *errno),
+        Error::NotRestorable(_) => Exit::Refused,
         Error::Refused(_) | Error::RefusedFile { .. } => Exit::Refused,
         Error::Edit(_) => Exit::Usage,
         Error::Io { .. } => Exit::Io,
@@ -130,6 +132,7 @@ fn exit_of_errno(call: &str, errno: Errno) -> Exit {
         (_, Errno::ESRCH | Errno::EBUSY | Errno::EAGAIN) => Exit::Target,
         ("stop" | "ptrace", Errno::ETIMEDOUT) => Exit::Target,
         ("ptrace", Errno::EOPNOTSUPP) => Exit::Target,
+        ("ptrace", Errno::EINVAL) => Exit::Refused,
         ("sigckpt", Errno::EOVERFLOW | Errno::ERANGE | Errno::EINVAL) => Exit::Target,
         ("sigckpt", Errno::EOPNOTSUPP) => Exit::Missing,
         ("sigrestore", Errno::EINVAL | Errno::EBADMSG | Errno::EOPNOTSUPP | Errno::E2BIG) => {
@@ -153,6 +156,9 @@ fn hint(error: &Error) -> Option<Cow<'static, str>> {
              can read, also on a newer kernel"
         ))),
         Error::Refused(refusal) => hint_of_refusal(refusal).map(Cow::from),
+        Error::NotRestorable(_) => Some(Cow::from(
+            "accept it with --partial, or leave a kind of state out with --without",
+        )),
         _ => None,
     }
 }

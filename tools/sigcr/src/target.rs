@@ -46,7 +46,7 @@ impl Target {
 
     /// Takes its record by ptrace(2), and stops it for that.
     pub(crate) fn checkpoint_by_ptrace(&self) -> Result<ptrace::Taken, Failure> {
-        let stopped = Stopped::by_ptrace(self.process()?)?;
+        let stopped = self.stop_by_ptrace()?;
         let taken = match self.is_thread {
             true => ptrace::checkpoint_thread(&stopped, self.pid.0),
             false => ptrace::checkpoint(&stopped),
@@ -64,6 +64,11 @@ impl Target {
     /// touched. An interrupt of this program waits until then.
     pub(crate) fn stop(&self) -> Result<Stopped, Failure> {
         Ok(Stopped::stop(self.process()?)?)
+    }
+
+    /// Stops the process by ptrace(2) until the answer is dropped, as [`Self::stop`].
+    pub(crate) fn stop_by_ptrace(&self) -> Result<Stopped, Failure> {
+        Ok(Stopped::by_ptrace(self.process()?)?)
     }
 
     /// The process, of a thread the one that it belongs to.

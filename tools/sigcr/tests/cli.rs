@@ -490,7 +490,8 @@ fn a_kernel_without_the_calls_is_told_as_such_and_no_file_is_left() {
         &["checkpoint", "--backend", "kernel", "-o", &output, &own][..],
         &["checkpoint", "--live", "-o", &output, &own],
         &["checkpoint", "--no-stop", "-o", &output, &own],
-        &["restore", &own, &record],
+        &["restore", "--backend", "kernel", &own, &record],
+        &["restore", "--no-stop", &own, &record],
         &["show", &own],
         &["diff", &own, &record],
     ] {
@@ -562,12 +563,59 @@ fn a_process_is_taken_by_ptrace_and_what_is_lost_is_told() {
 }
 
 #[test]
+fn a_record_is_restored_by_ptrace_and_what_is_lost_is_told() {
+    let files = Files::new();
+    let mut child = Command::new("sleep").arg("100").spawn().unwrap();
+    let pid = child.id().to_string();
+    let output = files.path("output");
+    let by_ptrace = |verb: &str, arguments: &[&str]| {
+        sigcr(&[&[verb, "--backend", "ptrace"], arguments].concat())
+    };
+    by_ptrace("checkpoint", &["-o", &output, &pid]).err(0);
+    let mut model = Snapshot::read_from(&output).unwrap().to_model();
+    let mut queue = sigcr::Queue::default();
+    queue.set.insert(records::signo("SIGUSR1"));
+    model.threads[0].pending = Some(queue);
+    let state = model.threads[0].state.as_mut().unwrap();
+    state.blocked.insert(records::signo("SIGUSR1"));
+    let good = files.record("good", &model);
+    let queue = model.threads[0].pending.as_mut().unwrap();
+    queue.set.insert(records::signo("SIGRTMIN+3"));
+    model.actions = None;
+    let bad = files.record("bad", &model);
+    let status = || fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let pending = |line: &str| status().contains(line);
+
+    let tried = by_ptrace("restore", &["--dry-run", &pid, &good]);
+    assert_eq!(tried.out(0), "");
+    assert!(pending("SigPnd:\t0000000000000000"));
+    let refused = by_ptrace("restore", &[&pid, &bad]).err(1);
+    assert!(refused.contains("SIGRTMIN+3 is pending"), "{refused}");
+    assert!(refused.contains("--partial"), "{refused}");
+    assert!(pending("SigPnd:\t0000000000000000"));
+    let restored = by_ptrace("restore", &[&pid, &good]);
+    assert_eq!(restored.out(0), "");
+    assert!(pending("SigPnd:\t0000000000000200"));
+    assert!(pending("SigBlk:\t0000000000000200"));
+    let partial = by_ptrace("restore", &["--partial", &pid, &bad]).err(0);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(partial.contains("not restored: SIGRTMIN+3"), "{partial}");
+    let gone = by_ptrace("restore", &[&pid, &good]);
+    assert_eq!(gone.code, Some(5), "{gone:?}");
+}
+
+#[test]
 fn what_ptrace_cannot_do_is_refused() {
     let own = std::process::id().to_string();
     for option in ["--live", "--no-stop"] {
         let ran = sigcr(&["checkpoint", "--backend", "ptrace", option, &own]);
         assert!(ran.err(2).contains(option), "{ran:?}");
     }
+    let files = Files::new();
+    let record = files.record("record", &records::idle(5));
+    let ran = sigcr(&["restore", "--backend", "ptrace", "--no-stop", &own, &record]);
+    assert!(ran.err(2).contains("--no-stop"), "{ran:?}");
     let ran = sigcr(&["checkpoint", "--json", "-o", "-", &own]);
     assert!(ran.err(2).contains("--output"), "{ran:?}");
 }

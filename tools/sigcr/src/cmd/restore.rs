@@ -4,13 +4,14 @@
 
 use std::io::Write;
 
-use sigcr::{Error, RestoreFlags};
+use sigcr::{ptrace, Error, Model, RestoreFlags};
 
+use crate::backend::{self, Backend};
 use crate::cli::RestoreArgs;
 use crate::exit::{Exit, Failure};
 use crate::select;
 use crate::source;
-use crate::target::{require_calls, Target};
+use crate::target::Target;
 use crate::text;
 
 pub(crate) fn run(args: &RestoreArgs, _out: &mut dyn Write) -> Result<Exit, Failure> {
@@ -33,7 +34,19 @@ pub(crate) fn run(args: &RestoreArgs, _out: &mut dyn Write) -> Result<Exit, Fail
     }
 
     let target = Target::open(args.pid, args.thread)?;
-    require_calls()?;
+    let needs_calls = args.no_stop.then_some("--no-stop");
+    let chosen = backend::choose(args.backend, needs_calls)?;
+    match chosen.backend {
+        Backend::Kernel => restore(args, &target, model)?,
+        Backend::Ptrace => {
+            chosen.tell();
+            restore_by_ptrace(args, &target, model)?;
+        }
+    }
+    Ok(Exit::Success)
+}
+
+fn restore(args: &RestoreArgs, target: &Target, mut model: Model) -> Result<(), Failure> {
     // From here on no thread comes or goes.
     let stopped = match args.no_stop {
         true => None,
@@ -43,7 +56,20 @@ pub(crate) fn run(args: &RestoreArgs, _out: &mut dyn Write) -> Result<Exit, Fail
     let snapshot = model.encode().map_err(Error::Refused)?;
     target.restore(&snapshot, flags(args))?;
     drop(stopped);
-    Ok(Exit::Success)
+    Ok(())
+}
+
+fn restore_by_ptrace(args: &RestoreArgs, target: &Target, mut model: Model) -> Result<(), Failure> {
+    let stopped = target.stop_by_ptrace()?;
+    select::place(&mut model, args.remap.as_ref(), &target.tids()?)?;
+    let snapshot = model.encode().map_err(Error::Refused)?;
+    let mut flags = ptrace::RestoreFlags::empty();
+    flags.set(ptrace::RestoreFlags::DRY_RUN, args.dry_run);
+    flags.set(ptrace::RestoreFlags::PARTIAL, args.partial);
+    for lost in ptrace::restore(&stopped, &snapshot, flags)? {
+        eprintln!("sigcr: not restored: {lost}");
+    }
+    Ok(())
 }
 
 fn flags(args: &RestoreArgs) -> RestoreFlags {
