@@ -4,13 +4,18 @@
 //!
 //! Every program here is a static binary that runs as root in a guest with nothing else in it.
 
+pub mod agree;
 pub mod cli_cases;
 pub mod compare;
 pub mod demo;
+pub mod extras;
+pub mod filter;
 pub mod fuzz_cases;
 pub mod lib_cases;
+pub mod oracle_cases;
 pub mod program;
 pub mod random;
+pub mod restored;
 pub mod subject;
 pub mod sys;
 pub mod tap;

@@ -2,8 +2,11 @@
 
 //! Random signal states, each from its seed.
 
+use std::time::Duration;
+
 use mutator::Random;
 
+use crate::extras::{Extras, TimerPlan};
 use crate::subject::{Plan, Sent, ThreadPlan, UNBLOCKABLE};
 use crate::sys::{bit, RawAction};
 
@@ -19,8 +22,25 @@ pub enum Keep {
 /// The plan that belongs to the seed.
 pub fn plan(seed: u64, keep: Keep) -> Plan {
     let mut random = Random::new(seed);
+    let thread_count = |random: &mut Random| 1 + random.below(8);
+    plan_by(&mut random, keep, thread_count)
+}
+
+/// The plan that belongs to the seed, of a subject with up to 32 threads but mostly fewer, and what
+/// it has besides. It stays as it is while the subject runs.
+pub fn plan_with_extras(seed: u64) -> (Plan, Extras) {
+    let mut random = Random::new(seed);
+    let plan = plan_by(&mut random, Keep::WhileRunning, |random| {
+        let count_max = 1 + random.below(32);
+        1 + random.below(count_max)
+    });
+    let extras = random_extras(&mut random, &plan);
+    (plan, extras)
+}
+
+fn plan_by(random: &mut Random, keep: Keep, thread_count: fn(&mut Random) -> u64) -> Plan {
     let sendable = random.word() & !UNSENDABLE;
-    let actions = random_actions(&mut random);
+    let actions = random_actions(random);
     let handled = actions
         .iter()
         .filter(|(_, action)| action.handler > 1)
@@ -29,12 +49,12 @@ pub fn plan(seed: u64, keep: Keep) -> Plan {
         Keep::WhileRunning => sendable,
         Keep::WhileStopped => sendable & !handled,
     };
-    let shared = random_sent(&mut random, sendable, 64, false);
-    let threads = (0..1 + random.below(8))
+    let shared = random_sent(random, sendable, 64, false);
+    let threads = (0..thread_count(random))
         .map(|_| ThreadPlan {
             blocked: (random.word() | must_block) & !UNBLOCKABLE,
-            altstack: random_altstack(&mut random),
-            pending: random_sent(&mut random, sendable, 12, true),
+            altstack: random_altstack(random),
+            pending: random_sent(random, sendable, 12, true),
         })
         .collect();
     Plan {
@@ -96,6 +116,100 @@ fn random_sent(random: &mut Random, from: u64, count_max: u64, private: bool) ->
             Sent::Queued(signo, code, random.word())
         })
         .collect()
+}
+
+fn random_extras(random: &mut Random, plan: &Plan) -> Extras {
+    let masks = || plan.threads.iter().map(|thread| thread.blocked);
+    // What a timer sends must not be taken: all threads block it, or none does and it is ignored.
+    let quiet = masks().fold(!0, |all, mask| all & mask) & !UNSENDABLE;
+    let open = !masks().fold(0, |any, mask| any | mask) & !UNSENDABLE;
+    let ignored = plan
+        .actions
+        .iter()
+        .filter(|(_, action)| action.handler == 1)
+        .fold(0, |set, (signo, _)| set | bit(*signo) & open);
+    let timers: Vec<_> = (0..random.below(8))
+        .filter_map(|_| random_timer(random, plan.threads.len() as u64, quiet, ignored))
+        .collect();
+    let far = |random: &mut Random| match random.below(2) {
+        0 => Duration::ZERO,
+        _ => Duration::from_micros(1_000_000_000 + random.below(1 << 40)),
+    };
+    let mut itimers = [(); 3].map(|()| (far(random), far(random)));
+    if quiet & bit(libc::SIGALRM as u32) != 0 && random.below(2) == 0 {
+        itimers[0].0 = Duration::from_micros(1);
+    }
+    Extras {
+        itimers,
+        taken: match random.below(3) {
+            0 => timers.iter().fold(0, |set, timer| set | bit(timer.signo)) & quiet,
+            _ => 0,
+        },
+        timers,
+        signalfds: (0..random.below(4)).map(|_| random.word()).collect(),
+        pdeath_signos: plan
+            .threads
+            .iter()
+            .map(|_| random.below(65) as u32)
+            .collect(),
+    }
+}
+
+fn random_timer(
+    random: &mut Random,
+    thread_count: u64,
+    quiet: u64,
+    ignored: u64,
+) -> Option<TimerPlan> {
+    const CLOCKS: [i32; 6] = [
+        libc::CLOCK_REALTIME,
+        libc::CLOCK_MONOTONIC,
+        libc::CLOCK_BOOTTIME,
+        libc::CLOCK_TAI,
+        libc::CLOCK_PROCESS_CPUTIME_ID,
+        libc::CLOCK_THREAD_CPUTIME_ID,
+    ];
+    const NOTIFIES: [i32; 4] = [
+        libc::SIGEV_SIGNAL,
+        libc::SIGEV_NONE,
+        libc::SIGEV_THREAD,
+        libc::SIGEV_THREAD_ID,
+    ];
+    let from = if random.below(4) == 0 { ignored } else { quiet };
+    let signos: Vec<u32> = (1..=64).filter(|&signo| from & bit(signo) != 0).collect();
+    let signo = *signos.get(random.below(signos.len().max(1) as u64) as usize)?;
+    let clock = CLOCKS[random.below(6) as usize];
+    // CPU time hardly passes: a time that is over already expires at once, others never do.
+    let by_cpu = clock == libc::CLOCK_PROCESS_CPUTIME_ID || clock == libc::CLOCK_THREAD_CPUTIME_ID;
+    let far = |random: &mut Random| Duration::from_nanos((1 << 40) + random.below(1 << 50));
+    let soon = Duration::from_nanos(1);
+    let short = |random: &mut Random| match by_cpu {
+        true => far(random),
+        false => Duration::from_nanos(1_000_000 + random.below(1 << 24)),
+    };
+    let sets = match random.below(8) {
+        0 => vec![],
+        1 => vec![(far(random), Duration::ZERO, false)],
+        2 => vec![(far(random), far(random), false)],
+        // A time of the clock, beyond what any clock shows here.
+        3 => vec![(Duration::from_secs(1 << 33), far(random), true)],
+        4 => vec![(soon, Duration::ZERO, by_cpu)],
+        5 => vec![(soon, far(random), by_cpu)],
+        6 => vec![(soon, short(random), by_cpu)],
+        // The signal of the first is void then.
+        _ => vec![
+            (soon, short(random), by_cpu),
+            (far(random), Duration::ZERO, false),
+        ],
+    };
+    Some(TimerPlan {
+        clock,
+        notify: NOTIFIES[random.below(4) as usize],
+        thread: random.below(thread_count) as usize,
+        signo,
+        value: random.word(),
+        sets,
+    })
 }
 
 #[cfg(test)]

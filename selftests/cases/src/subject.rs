@@ -5,6 +5,8 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::Barrier;
 
 use anyhow::{ensure, Context};
 use nix::errno::Errno;
@@ -17,6 +19,7 @@ use sigcr::{
     QueuedSignal, SigNo, SigSet, ThreadInfo, ThreadModel, Timers,
 };
 
+use crate::extras::{self, Extras};
 use crate::program::{self, wait_readable, PATIENCE};
 use crate::sys::{self, bit, RawAction};
 
@@ -107,12 +110,25 @@ impl Subject {
         plan: &Plan,
         set_up: impl FnOnce() -> anyhow::Result<()>,
     ) -> anyhow::Result<Self> {
+        Self::start_by(plan, &Extras::default(), set_up)
+    }
+
+    /// Does so with the state of `extras` besides.
+    pub fn start_with_extras(plan: &Plan, extras: &Extras) -> anyhow::Result<Self> {
+        Self::start_by(plan, extras, || Ok(()))
+    }
+
+    fn start_by(
+        plan: &Plan,
+        extras: &Extras,
+        set_up: impl FnOnce() -> anyhow::Result<()>,
+    ) -> anyhow::Result<Self> {
         let (read_end, write_end) = pipe2(OFlag::O_CLOEXEC)?;
         // SAFETY: the caller has one thread, so the child finds no lock held by another.
         match unsafe { fork() }? {
             ForkResult::Child => {
                 drop(read_end);
-                if let Err(e) = set_up().and_then(|()| live(plan, write_end)) {
+                if let Err(e) = set_up().and_then(|()| live(plan, extras, write_end)) {
                     eprintln!("the subject cannot be set up: {e:#}");
                 }
                 std::process::exit(1);
@@ -212,20 +228,26 @@ impl Drop for Subject {
 }
 
 /// Sets up the state in the child and never ends.
-fn live(plan: &Plan, report: OwnedFd) -> anyhow::Result<()> {
+fn live(plan: &Plan, extras: &Extras, report: OwnedFd) -> anyhow::Result<()> {
+    let shared = Shared {
+        extras,
+        tids: plan.threads.iter().map(|_| AtomicI32::new(0)).collect(),
+        all_there: Barrier::new(plan.threads.len()),
+    };
+    let shared = &shared;
     // Nothing is sent before all have reported, so it does not matter what a thread inherits.
     std::thread::scope(|scope| {
         for (index, thread) in plan.threads.iter().enumerate().skip(1) {
             let report = report.try_clone()?;
             scope.spawn(move || {
-                if let Err(e) = live_thread(index, thread, report) {
+                if let Err(e) = live_thread(index, thread, shared, report) {
                     eprintln!("thread {index} of the subject cannot be set up: {e:#}");
                 }
             });
         }
         // After the last thread was made: with the first one the C library handles signal 33.
         set_actions(plan)?;
-        live_thread(0, &plan.threads[0], report)
+        live_thread(0, &plan.threads[0], shared, report)
     })
 }
 
@@ -239,7 +261,33 @@ fn set_actions(plan: &Plan) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn live_thread(index: usize, plan: &ThreadPlan, report: OwnedFd) -> anyhow::Result<()> {
+/// What the threads of a subject share while they are set up.
+struct Shared<'p> {
+    extras: &'p Extras,
+    tids: Vec<AtomicI32>,
+    all_there: Barrier,
+}
+
+impl Shared<'_> {
+    /// Waits for all threads; then the first one sets what needs them.
+    fn set_extras(&self, index: usize) -> anyhow::Result<()> {
+        self.tids[index].store(sys::tid().as_raw(), Ordering::Relaxed);
+        self.all_there.wait();
+        if index == 0 {
+            let tids = self.tids.iter().map(|tid| tid.load(Ordering::Relaxed));
+            let tids: Vec<_> = tids.map(Pid::from_raw).collect();
+            self.extras.set(&tids).context("cannot set timers")?;
+        }
+        Ok(())
+    }
+}
+
+fn live_thread(
+    index: usize,
+    plan: &ThreadPlan,
+    shared: &Shared<'_>,
+    report: OwnedFd,
+) -> anyhow::Result<()> {
     let (sp, size, flags) = match plan.altstack {
         None => (0, 0, libc::SS_DISABLE as u32),
         Some((sp, size, autodisarm)) => (sp, size, if autodisarm { sys::SS_AUTODISARM } else { 0 }),
@@ -247,6 +295,10 @@ fn live_thread(index: usize, plan: &ThreadPlan, report: OwnedFd) -> anyhow::Resu
     // SAFETY: the plans give no handler that could run; the process ends by SIGKILL.
     unsafe { sys::set_altstack(sp, size, flags) }?;
     sys::set_blocked(plan.blocked)?;
+    if let Some(signo) = shared.extras.pdeath_signos.get(index) {
+        extras::set_pdeath_signo(*signo)?;
+    }
+    shared.set_extras(index)?;
     let mut words = [0; 8];
     words[..4].copy_from_slice(&(index as u32).to_ne_bytes());
     words[4..].copy_from_slice(&sys::tid().as_raw().to_ne_bytes());

@@ -31,8 +31,8 @@ pub struct Case {
 /// How a case ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It holds.
-    Pass,
+    /// It holds; the lines that it printed after `note: `.
+    Pass(Vec<String>),
     /// It could not be tried here, and why.
     Skip(String),
     /// It does not hold; what the case printed, and how it ended.
@@ -120,7 +120,10 @@ pub fn run_one(case: &Case) -> anyhow::Result<Outcome> {
 /// What the exit status of a case means; `None` is a case that had to be killed.
 fn judge(status: Option<ExitStatus>, text: &str, limit: Duration) -> Outcome {
     let end = match status.map(|status| (status, status.code())) {
-        Some((_, Some(PASSED))) => return Outcome::Pass,
+        Some((_, Some(PASSED))) => {
+            let notes = text.lines().filter_map(|line| line.strip_prefix("note: "));
+            return Outcome::Pass(notes.map(str::to_owned).collect());
+        }
         Some((_, Some(SKIPPED))) => {
             let reason = text.lines().last().unwrap_or("no reason given");
             return Outcome::Skip(reason.to_owned());
@@ -135,7 +138,12 @@ fn judge(status: Option<ExitStatus>, text: &str, limit: Duration) -> Outcome {
 
 fn report(out: &mut impl Write, number: usize, name: &str, outcome: &Outcome) -> io::Result<()> {
     match outcome {
-        Outcome::Pass => writeln!(out, "ok {number} {name}"),
+        Outcome::Pass(notes) => {
+            notes
+                .iter()
+                .try_for_each(|note| writeln!(out, "# {note}"))?;
+            writeln!(out, "ok {number} {name}")
+        }
         Outcome::Skip(reason) => writeln!(out, "ok {number} {name} # SKIP {reason}"),
         Outcome::Fail(text) => {
             writeln!(out, "not ok {number} {name}")?;
@@ -276,7 +284,23 @@ mod tests {
 
     #[test]
     fn a_case_that_returns_has_passed() {
-        assert_eq!(outcome(|| Ok(()), 5000), Outcome::Pass);
+        assert_eq!(outcome(|| Ok(()), 5000), Outcome::Pass(vec![]));
+    }
+
+    #[test]
+    fn what_a_case_notes_is_told_though_it_has_passed() {
+        let passed = outcome(
+            || {
+                say("nothing");
+                say("note: 5 of them");
+                Ok(())
+            },
+            5000,
+        );
+        assert_eq!(passed, Outcome::Pass(vec!["5 of them".into()]));
+        let mut out = Vec::new();
+        report(&mut out, 3, "it", &passed).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), "# 5 of them\nok 3 it\n");
     }
 
     #[test]

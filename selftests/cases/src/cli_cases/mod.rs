@@ -25,17 +25,17 @@ pub fn all() -> Vec<Case> {
 }
 
 /// A folder for the files of one case; removed with all that is in it.
-struct Dir(PathBuf);
+pub(crate) struct Dir(PathBuf);
 
 impl Dir {
-    fn new() -> anyhow::Result<Self> {
+    pub(crate) fn new() -> anyhow::Result<Self> {
         let dir = std::env::temp_dir().join(format!("cli-case-{}", std::process::id()));
         std::fs::create_dir(&dir)?;
         Ok(Self(dir))
     }
 
     /// The path of a file in it.
-    fn file(&self, name: &str) -> String {
+    pub(crate) fn file(&self, name: &str) -> String {
         self.0.join(name).to_string_lossy().into_owned()
     }
 }
@@ -47,7 +47,7 @@ impl Drop for Dir {
 }
 
 /// A process whose number is an argument.
-fn arg(subject: &Subject) -> String {
+pub(crate) fn arg(subject: &Subject) -> String {
     subject.pid().to_string()
 }
 

@@ -18,6 +18,7 @@ use crate::sys::{bit, RawAction};
 use crate::tap::Case;
 
 pub(crate) use capi::checkpoint_c;
+pub(crate) use stopping::Cgroup;
 
 /// All of them.
 pub fn all() -> Vec<Case> {
@@ -84,7 +85,7 @@ fn refused<T>(
 }
 
 /// A plan with something of everything, for cases that are about something else.
-fn busy_plan() -> Plan {
+pub(crate) fn busy_plan() -> Plan {
     let handler = RawAction {
         handler: 0x40_1000,
         flags: (libc::SA_SIGINFO | libc::SA_RESTART | libc::SA_ONSTACK) as u64,
