@@ -15,7 +15,7 @@
 
 use super::{
     plan::{bare, Plan},
-    remote::Remote,
+    remote::{Remote, SIGSET_LEN},
     set_timers::{self, Timing},
     sys::{self, SIGINFO_LEN},
 };
@@ -23,9 +23,6 @@ use crate::{stop::Failure, Action, AltStack, Errno, Queue, QueuedSignal, SigNo, 
 
 /// What was being done when a restore broke off, and the failure.
 pub(super) type Broken = (&'static str, Failure);
-
-/// Bytes of a sigset.
-const SIGSET_LEN: u64 = 8;
 
 /// Puts the plan into effect.
 pub(super) fn run(plan: &Plan) -> Result<(), Broken> {

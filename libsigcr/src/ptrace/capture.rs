@@ -7,9 +7,9 @@ use nix::{sys::ptrace, unistd::Pid};
 use super::{
     process::{sigset, Kind, Process, Thread, TICK_NS},
     procfs,
-    remote::Remote,
+    remote::{Remote, SIGSET_LEN},
     sys,
-    times::{self, Reading, Sources},
+    times::{self, Reading, RestoreIds, Sources},
     NotCaptured,
 };
 use crate::{
@@ -18,9 +18,6 @@ use crate::{
     Action, ActionFlags, AltStack, AltStackFlags, Errno, FrameAbi, Handler, Model, ProcessInfo,
     RecordFlags, SigNo, SigSet, ThreadInfo, ThreadModel,
 };
-
-/// Bytes of a sigset.
-const SIGSET_LEN: u64 = 8;
 
 /// What a system call in one thread tells.
 struct Private {
@@ -260,23 +257,11 @@ fn actions(remote: &mut Remote<'_>) -> Result<Vec<Action>, Failure> {
     Ok(actions)
 }
 
-/// `PR_TIMER_CREATE_RESTORE_IDS` of `<linux/prctl.h>`, and how to ask for it.
-const PR_TIMER_CREATE_RESTORE_IDS: u64 = 77;
-const PR_TIMER_CREATE_RESTORE_IDS_GET: u64 = 2;
-
 fn asks_for_timer_ids(
     remote: &mut Remote<'_>,
     lost: &mut Vec<NotCaptured>,
 ) -> Result<bool, Failure> {
-    let args = [
-        PR_TIMER_CREATE_RESTORE_IDS,
-        PR_TIMER_CREATE_RESTORE_IDS_GET,
-        0,
-        0,
-        0,
-        0,
-    ];
-    match remote.call(libc::SYS_prctl, args)? {
+    match times::restore_ids(remote, RestoreIds::Get)? {
         Ok(answer) => Ok(answer != 0),
         // A kernel before 6.15.
         Err(_) => {

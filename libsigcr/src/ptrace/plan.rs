@@ -10,6 +10,7 @@ use super::{
     capture,
     process::{Kind, Process, Thread},
     remote::Remote,
+    times::{self, RestoreIds},
     NotRestorable,
 };
 use crate::{
@@ -32,10 +33,6 @@ pub(super) struct Plan {
     /// What was taken out of the record.
     pub(super) lost: Vec<NotRestorable>,
 }
-
-/// `PR_TIMER_CREATE_RESTORE_IDS` of `<linux/prctl.h>`, and its commands.
-pub(super) const PR_TIMER_CREATE_RESTORE_IDS: u64 = 77;
-pub(super) const RESTORE_IDS_GET: u64 = 2;
 
 const STOP_SIGNALS: [i32; 4] = [libc::SIGSTOP, libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU];
 
@@ -383,7 +380,7 @@ fn plan_timer(
 /// What a clock shows in the process, in ns.
 pub(super) fn clock_ns(remote: &mut Remote<'_>, clock_id: i32) -> Result<u64, Failure> {
     // CAST: The kernel takes an int.
-    let args = [clock_id as u32 as u64, remote.scratch(), 0, 0, 0, 0];
+    let args = [u64::from(clock_id as u32), remote.scratch(), 0, 0, 0, 0];
     let done = remote.call(libc::SYS_clock_gettime, args)?;
     done.map_err(|errno| Failure::new(errno, "the clock of a timer of the record is not there"))?;
     let [seconds, ns] = remote.read_words()?;
@@ -391,8 +388,7 @@ pub(super) fn clock_ns(remote: &mut Remote<'_>, clock_id: i32) -> Result<u64, Fa
 }
 
 fn makes_timers_with_ids(remote: &mut Remote<'_>) -> Result<bool, Failure> {
-    let args = [PR_TIMER_CREATE_RESTORE_IDS, RESTORE_IDS_GET, 0, 0, 0, 0];
-    Ok(remote.call(libc::SYS_prctl, args)?.is_ok())
+    Ok(times::restore_ids(remote, RestoreIds::Get)?.is_ok())
 }
 
 /// Whether the target has just these timers, whatever they are set to.

@@ -34,6 +34,9 @@ use crate::{
     Errno,
 };
 
+/// Bytes of a sigset, which system calls that take one have to be told.
+pub(super) const SIGSET_LEN: u64 = 8;
+
 /// A thread that system calls can be run in; put back when it is dropped.
 pub(super) struct Remote<'m> {
     pid: i32,

@@ -5,13 +5,11 @@
 use std::time::Duration;
 
 use super::{
-    plan::{clock_ns, Plan, PR_TIMER_CREATE_RESTORE_IDS, RESTORE_IDS_GET},
+    plan::{clock_ns, Plan},
     remote::Remote,
+    times::{self, RestoreIds},
 };
 use crate::{stop::Failure, Errno, Itimer, TimerModel, TimerNotify, TimerState, Timers};
-
-const RESTORE_IDS_OFF: u64 = 0;
-const RESTORE_IDS_ON: u64 = 1;
 
 /// Stops the interval timers that are restored, and gives the process the timers of the record, none
 /// of which runs.
@@ -34,12 +32,12 @@ pub(super) fn make(plan: &Plan, remote: &mut Remote<'_>) -> Result<(), Failure> 
     if !plan.makes_timers {
         return Ok(());
     }
-    let before = restore_ids(RESTORE_IDS_GET, remote)?;
-    restore_ids(RESTORE_IDS_ON, remote)?;
+    let before = restore_ids(RestoreIds::Get, remote)?;
+    restore_ids(RestoreIds::On, remote)?;
     let made = make_all(wanted, remote);
     let command = match before {
-        0 => RESTORE_IDS_OFF,
-        _ => RESTORE_IDS_ON,
+        0 => RestoreIds::Off,
+        _ => RestoreIds::On,
     };
     restore_ids(command, remote)?;
     made
@@ -78,9 +76,8 @@ fn make_all(wanted: &Timers, remote: &mut Remote<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-fn restore_ids(command: u64, remote: &mut Remote<'_>) -> Result<u64, Failure> {
-    let args = [PR_TIMER_CREATE_RESTORE_IDS, command, 0, 0, 0, 0];
-    let done = remote.call(libc::SYS_prctl, args)?;
+fn restore_ids(command: RestoreIds, remote: &mut Remote<'_>) -> Result<u64, Failure> {
+    let done = times::restore_ids(remote, command)?;
     done.map_err(|errno| Failure::new(errno, "prctl(2) run in it fails"))
 }
 

@@ -28,6 +28,17 @@ struct Times {
     overrun_last: i64,
 }
 
+/// What to do with the switch by which timer_create(2) makes timers with the ids that are asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum RestoreIds {
+    /// `PR_TIMER_CREATE_RESTORE_IDS_OFF`
+    Off = 0,
+    /// `PR_TIMER_CREATE_RESTORE_IDS_ON`
+    On = 1,
+    /// `PR_TIMER_CREATE_RESTORE_IDS_GET`
+    Get = 2,
+}
+
 /// `SI_TIMER`: the code of a signal that a timer has sent.
 const SI_TIMER: i32 = -2;
 
@@ -73,6 +84,17 @@ impl Times {
             overrun_last,
         })
     }
+}
+
+/// Sets the switch, or asks for it; a kernel before 6.15 does not have it.
+pub(super) fn restore_ids(
+    remote: &mut Remote<'_>,
+    command: RestoreIds,
+) -> Result<Result<u64, Errno>, Failure> {
+    /// `PR_TIMER_CREATE_RESTORE_IDS` of `<linux/prctl.h>`; not every libc has it.
+    const PR_TIMER_CREATE_RESTORE_IDS: u64 = 77;
+    let args = [PR_TIMER_CREATE_RESTORE_IDS, command as u64, 0, 0, 0, 0];
+    remote.call(libc::SYS_prctl, args)
 }
 
 fn take_itimer(remote: &mut Remote<'_>, which: libc::c_int) -> Result<Itimer, Failure> {

@@ -43,11 +43,11 @@ pub struct Scope {
 static SCOPE: OnceLock<Scope> = OnceLock::new();
 
 impl Scope {
-    /// The one of this run, unless [`Scope::set`] was called.
+    /// The one of this run, unless [`Scope::set`] was called: small, as one test among others.
     const USUAL: Scope = Scope {
         seed: 1,
-        count: 4000,
-        time: Duration::from_secs(40),
+        count: 400,
+        time: Duration::from_secs(20),
         worker_count: 2,
     };
 
@@ -74,7 +74,7 @@ fn what_ptrace_restores_the_kernel_finds() -> anyhow::Result<()> {
 }
 
 /// Compares both records of the process of the seed.
-fn compare(seed: u64) -> anyhow::Result<()> {
+fn compare(seed: u64) -> anyhow::Result<Model> {
     let (plan, extras) = plan_with_extras(seed);
     let subject = Subject::start_with_extras(&plan, &extras)?;
     subject.send(&plan)?;
@@ -85,18 +85,15 @@ fn compare(seed: u64) -> anyhow::Result<()> {
     let before = settled(&stopped)?;
     let taken = ptrace::checkpoint(&stopped)?;
     let after = by_kernel(&stopped)?;
-    agree::agrees(
-        &before,
-        &taken.snapshot.to_model(),
-        &taken.not_captured,
-        &after,
-    )?;
-    agree::unchanged(&before, &after)
+    let model = taken.snapshot.to_model();
+    agree::agrees(&before, &model, &taken.not_captured, &after)?;
+    agree::unchanged(&before, &after)?;
+    Ok(model)
 }
 
 /// Restores the kernel's record of the process of the seed into a fresh one by ptrace, and compares
 /// it with the kernel's record of that one; then lets it run, and compares again.
-fn restore(seed: u64) -> anyhow::Result<()> {
+fn restore(seed: u64) -> anyhow::Result<Model> {
     let (plan, extras) = plan_with_extras(seed);
     let subject = Subject::start_with_extras(&plan, &extras)?;
     subject.send(&plan)?;
@@ -119,7 +116,8 @@ fn restore(seed: u64) -> anyhow::Result<()> {
     drop(stopped);
     let stopped = Stopped::by_ptrace(fresh.pid().as_raw())?;
     let later = by_kernel(&stopped)?;
-    restored::is_restored(&wanted, &lost, &later, begun.elapsed()).context("when it had run")
+    restored::is_restored(&wanted, &lost, &later, begun.elapsed()).context("when it had run")?;
+    Ok(wanted)
 }
 
 /// The kernel's record, when all timers have expired that should have: the machine may be busy.
@@ -138,38 +136,83 @@ fn by_kernel(stopped: &Stopped) -> anyhow::Result<Model> {
     Ok(snapshot.to_model())
 }
 
+/// Makes a check for one seed; returns the model that was compared.
+type Check = fn(seed: u64) -> anyhow::Result<Model>;
+
+/// What is counted of the models that were compared.
+const COUNTED: [&str; 5] = [
+    "processes",
+    "threads",
+    "queued signals",
+    "actions",
+    "timers",
+];
+
+/// One count for each of [`COUNTED`].
+type Counts = [u64; COUNTED.len()];
+
+fn counts(model: &Model) -> Counts {
+    let private = model
+        .threads
+        .iter()
+        .filter_map(|thread| thread.pending.as_ref());
+    let queues = model.shared_pending.iter().chain(private);
+    let timers = model.timers.as_ref().map_or(0, |list| list.timers.len());
+    [
+        1,
+        model.threads.len(),
+        queues.map(|queue| queue.entries.len()).sum(),
+        model.actions.as_ref().map_or(0, Vec::len),
+        timers,
+    ]
+    .map(|count| count as u64)
+}
+
+fn add(sum: Counts, more: Counts) -> Counts {
+    std::array::from_fn(|index| sum[index] + more[index])
+}
+
 /// Runs the check for the seeds of the scope; the error names the seed that failed.
-fn by_workers(check: fn(u64) -> anyhow::Result<()>) -> anyhow::Result<()> {
+fn by_workers(check: Check) -> anyhow::Result<()> {
     let scope = Scope::get();
     let begun = Instant::now();
     let workers: Vec<_> = (0..scope.worker_count)
         .map(|worker| start_worker(worker, &scope, check))
         .collect::<Result<_, _>>()?;
-    let mut done_count = 0;
+    let mut done = Counts::default();
     let mut failed = false;
     for (pid, mut pipe) in workers {
-        let mut bytes = [0; 8];
+        let mut bytes = [0; size_of::<Counts>()];
         let read = pipe.read_exact(&mut bytes);
         let status = waitpid(pid, None)?;
         failed |= read.is_err() || status != WaitStatus::Exited(pid, 0);
-        done_count += u64::from_ne_bytes(bytes);
+        done = add(done, from_bytes(&bytes));
     }
     ensure!(!failed, "a worker has failed");
-    ensure!(done_count > 0, "there was no time for a single process");
+    ensure!(done[0] > 0, "there was no time for a single process");
+    let told = COUNTED.iter().zip(done);
+    let told: Vec<_> = told
+        .map(|(what, count)| format!("{count} {what}"))
+        .collect();
     println!(
-        "note: {done_count} processes compared, seeds from {} on, in {:.1} s",
+        "note: compared: {}; seeds from {} on, in {:.1} s",
+        told.join(", "),
         scope.seed,
         begun.elapsed().as_secs_f32()
     );
     Ok(())
 }
 
-/// Starts a worker, which writes how many checks it has made to the pipe.
-fn start_worker(
-    worker: u64,
-    scope: &Scope,
-    check: fn(u64) -> anyhow::Result<()>,
-) -> anyhow::Result<(Pid, File)> {
+fn from_bytes(bytes: &[u8; size_of::<Counts>()]) -> Counts {
+    let mut words = bytes.chunks_exact(size_of::<u64>());
+    std::array::from_fn(|_| {
+        let word = words.next().and_then(|word| word.try_into().ok());
+        u64::from_ne_bytes(word.unwrap_or_default())
+    })
+}
+
+/// Starts a worker, which writes what it has compared to the pipe.
+fn start_worker(worker: u64, scope: &Scope, check: Check) -> anyhow::Result<(Pid, File)> {
     let (read_end, write_end) = pipe2(OFlag::O_CLOEXEC)?;
     // SAFETY: a case has one thread, so the child finds no lock held by another.
     match unsafe { fork() }? {
@@ -177,8 +220,10 @@ fn start_worker(
         ForkResult::Child => {
             drop(read_end);
             let done = keep_to_cpu(worker).and_then(|()| work(worker, scope, check));
-            let done =
-                done.and_then(|count| Ok(File::from(write_end).write_all(&count.to_ne_bytes())?));
+            let done = done.and_then(|counts| {
+                let bytes = counts.map(u64::to_ne_bytes).concat();
+                Ok(File::from(write_end).write_all(&bytes)?)
+            });
             if let Err(error) = &done {
                 eprintln!("{error:#}");
             }
@@ -198,14 +243,14 @@ fn keep_to_cpu(worker: u64) -> anyhow::Result<()> {
     Ok(sched_setaffinity(Pid::from_raw(0), &one)?)
 }
 
-fn work(worker: u64, scope: &Scope, check: fn(u64) -> anyhow::Result<()>) -> anyhow::Result<u64> {
+fn work(worker: u64, scope: &Scope, check: Check) -> anyhow::Result<Counts> {
     let end = Instant::now() + scope.time;
     let seeds =
         (scope.seed..scope.seed + scope.count).filter(|seed| seed % scope.worker_count == worker);
-    let mut count = 0;
+    let mut done = Counts::default();
     for seed in seeds.take_while(|_| Instant::now() < end) {
-        check(seed).with_context(|| format!("seed {seed}"))?;
-        count += 1;
+        let model = check(seed).with_context(|| format!("seed {seed}"))?;
+        done = add(done, counts(&model));
     }
-    Ok(count)
+    Ok(done)
 }
