@@ -36,7 +36,7 @@
 //! | limit on queued signals | `/proc/PID/status` | |
 //! | ids of timers are asked for | prctl(2) run in it | needs Linux 6.15 |
 //! | actions | sigaction(2) run in it | [frame ABI](NotCaptured::FrameAbi), [sharing](NotCaptured::SharedSighand) not captured |
-//! | queues: siginfo | `PTRACE_PEEKSIGINFO` | which signals are timers' is [found by their content](NotCaptured::TimerSignal) |
+//! | queues: siginfo | `PTRACE_PEEKSIGINFO` | which signals are timers' is [found by their content](NotCaptured::TimerSignal); those that [deleted timers](NotCaptured::LeftSignal) have left are like others |
 //! | queues: bits without siginfo | `/proc/PID/task/TID/status` | |
 //! | interval timers | getitimer(2) run in it | rounded down to 1 us |
 //! | timers: what they are | `/proc/PID/timers` | needs `CONFIG_CHECKPOINT_RESTORE`; [thread of a CPU clock](NotCaptured::TimerThread), [next id](NotCaptured::NextTimerId) not captured |

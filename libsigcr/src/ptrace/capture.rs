@@ -91,6 +91,7 @@ pub(super) fn run(stopped: &Stopped) -> Result<(Model, Vec<NotCaptured>), Failur
         Err(_) => lost.push(NotCaptured::Signalfds),
     }
     lost.sort();
+    lost.dedup();
     Ok((model, lost))
 }
 
@@ -127,6 +128,7 @@ pub(super) fn run_thread(
     model.flags = RecordFlags::ONE_THREAD;
     model.threads.push(one);
     lost.sort();
+    lost.dedup();
     Ok((model, lost))
 }
 

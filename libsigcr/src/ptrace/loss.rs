@@ -6,6 +6,8 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
+use crate::SigNo;
+
 /// Something of the signal state that ptrace(2) cannot see, and that the record therefore has not,
 /// or not as it was.
 #[non_exhaustive]
@@ -37,6 +39,10 @@ pub enum NotCaptured {
     /// Whether the periodic timer has expired since its signal is ignored, and how often: recorded as
     /// not.
     TimerIgnored(i32),
+    /// Whether a pending signal that was sent by a timer which is no more will be taken: a kernel since
+    /// 6.13 drops it when its turn comes, unless somebody has sent it with such a siginfo. Recorded as
+    /// one that will be taken.
+    LeftSignal(SigNo),
     /// The signal that the thread gets when its parent dies: it has ended, or is a worker of the
     /// kernel.
     ParentDeath(i32),
@@ -61,6 +67,7 @@ impl NotCaptured {
             NotCaptured::TimerSignal(_) => "timer_signal",
             NotCaptured::TimerAbsolute(_) => "timer_absolute",
             NotCaptured::TimerIgnored(_) => "timer_ignored",
+            NotCaptured::LeftSignal(_) => "left_signal",
             NotCaptured::ParentDeath(_) => "parent_death",
             NotCaptured::Signalfds => "signalfds",
             NotCaptured::Waiters => "waiters",
@@ -130,6 +137,11 @@ impl fmt::Display for NotCaptured {
             NotCaptured::TimerIgnored(id) => write!(
                 f,
                 "whether timer {id}, whose signal is ignored, has expired: recorded as not"
+            ),
+            NotCaptured::LeftSignal(signo) => write!(
+                f,
+                "whether {signo}, which was sent by a timer that is no more, will be dropped: recorded \
+                 as not"
             ),
             NotCaptured::ParentDeath(tid) => write!(
                 f,

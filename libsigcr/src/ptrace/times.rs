@@ -155,7 +155,7 @@ pub(super) fn put_together(
     for listed in listed {
         timers.extend(one_timer(sources, listed, shared, threads, lost));
     }
-    all_queues(shared, threads).for_each(drop_doubles);
+    all_queues(shared, threads).for_each(|queue| drop_left(queue, lost));
     lost.push(NotCaptured::NextTimerId);
     let next_timer_id = match timers.last() {
         // CAST: Ids are not negative.
@@ -186,7 +186,7 @@ pub(super) fn mark(
             }
         }
     }
-    drop_doubles(queue);
+    drop_left(queue, lost);
 }
 
 fn one_timer(
@@ -339,6 +339,17 @@ fn all_queues<'m>(
     std::iter::once(shared).chain(private)
 }
 
+/// Takes out what timers have left that are no more, where that can be told, and names the rest.
+fn drop_left(queue: &mut Queue, lost: &mut Vec<NotCaptured>) {
+    drop_doubles(queue);
+    let left = queue
+        .entries
+        .iter()
+        .filter(|entry| entry.timer_id.is_none() && entry.code() == SI_TIMER);
+    let signos = left.filter_map(|entry| SigNo::new(entry.signo()));
+    lost.extend(signos.map(NotCaptured::LeftSignal));
+}
+
 /// Takes signals out that a timer has left which is no more, where that can be told: a signal below
 /// `SIGRTMIN` is queued once, but for those of timers. What somebody has sent stays; of several left
 /// by timers one does, if there is nothing else.
@@ -403,9 +414,10 @@ mod tests {
         mark(Some(&timers), 70, &mut queue, &mut lost);
         let marks: Vec<_> = queue.entries.iter().map(|entry| entry.timer_id).collect();
         assert_eq!(marks, [Some(1), None, None]);
-        assert_eq!(lost, [NotCaptured::TimerSignal(1)]);
+        let left = |signo| NotCaptured::LeftSignal(SigNo::new(signo).unwrap());
+        assert_eq!(lost, [NotCaptured::TimerSignal(1), left(41), left(42)]);
         mark(None, 70, &mut queue, &mut lost);
-        assert_eq!(lost[1..], [NotCaptured::Timers]);
+        assert_eq!(lost[3..], [NotCaptured::Timers]);
     }
 
     #[test]

@@ -40,6 +40,8 @@ pub struct TimerPlan {
     pub value: u64,
     /// How it is set, in this order: time left, period, and whether the time is one of the clock.
     pub sets: Vec<(Duration, Duration, bool)>,
+    /// Whether it is deleted then.
+    pub deleted: bool,
 }
 
 /// How long timers get to expire that do so at once, or when their signals have been taken.
@@ -62,6 +64,9 @@ impl Extras {
             for set in &timer.sets {
                 set_timer(id, *set)?;
                 std::thread::sleep(SOON);
+            }
+            if timer.deleted {
+                delete_timer(id)?;
             }
         }
         for signo in (1..=64).filter(|&signo| self.taken & bit(signo) != 0) {
@@ -135,6 +140,11 @@ fn set_timer(id: i32, (left, period, absolute): (Duration, Duration, bool)) -> R
         )
     };
     Errno::result(ret).map(drop)
+}
+
+fn delete_timer(id: i32) -> Result<()> {
+    // SAFETY: takes a number.
+    Errno::result(unsafe { libc::syscall(libc::SYS_timer_delete, id) }).map(drop)
 }
 
 fn make_signalfd(number: i32, mask: u64) -> Result<()> {

@@ -209,6 +209,7 @@ fn random_timer(
         signo,
         value: random.word(),
         sets,
+        deleted: random.below(8) == 0,
     })
 }
 

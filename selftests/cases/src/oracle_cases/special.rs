@@ -14,21 +14,22 @@ use nix::sys::wait::waitpid;
 use nix::unistd::{fork, setuid, ForkResult, Pid, Uid};
 use sigcr::ptrace::{self, NotCaptured};
 use sigcr::stop::Stopped;
-use sigcr::{CheckpointFlags, Error, Model, Snapshot};
+use sigcr::{CheckpointFlags, Error, Model, Queue, QueuedSignal, SigNo, Snapshot};
 
 use crate::agree;
 use crate::compare::{same, without_stops};
-use crate::extras::TimerPlan;
+use crate::extras::{Extras, TimerPlan};
 use crate::filter::{filter, Answer};
 use crate::lib_cases::{busy_plan, Cgroup};
 use crate::program::{status_field, PATIENCE};
 use crate::random::plan_with_extras;
-use crate::subject::Subject;
+use crate::subject::{Plan, Subject};
 use crate::sys::{self, bit};
 use crate::tap::{skip, Case};
 
 pub(super) const CASES: &[Case] = crate::cases![
     both_agree_on_each_single_thread,
+    what_deleted_timers_have_left_is_left_out_by_the_kernel_and_named_by_ptrace,
     both_agree_on_a_process_whose_first_thread_has_ended,
     both_agree_on_a_process_with_a_worker_of_the_kernel,
     both_agree_on_masks_that_are_replaced_for_a_while,
@@ -49,6 +50,7 @@ fn both_agree_on_each_single_thread() -> anyhow::Result<()> {
         signo: 60,
         value: 6,
         sets: vec![(Duration::from_nanos(1), Duration::ZERO, false)],
+        deleted: false,
     });
     let mut plan = plan;
     for thread in &mut plan.threads {
@@ -75,6 +77,47 @@ fn both_agree_on_each_single_thread() -> anyhow::Result<()> {
     );
     let error = ptrace::checkpoint_thread(&stopped, 1 << 22).map(drop);
     refused(error, Errno::ESRCH, "does not have the thread")
+}
+
+fn what_deleted_timers_have_left_is_left_out_by_the_kernel_and_named_by_ptrace(
+) -> anyhow::Result<()> {
+    const LEGACY: u32 = 12;
+    const REAL_TIME: u32 = 60;
+    let mut plan = Plan::empty(1);
+    plan.threads[0].blocked = bit(LEGACY) | bit(REAL_TIME);
+    let timer = |signo| TimerPlan {
+        clock: libc::CLOCK_MONOTONIC,
+        notify: libc::SIGEV_SIGNAL,
+        thread: 0,
+        signo,
+        value: 6,
+        sets: vec![(Duration::from_nanos(1), Duration::ZERO, false)],
+        deleted: true,
+    };
+    let extras = Extras {
+        timers: vec![timer(LEGACY), timer(LEGACY), timer(REAL_TIME)],
+        ..Extras::default()
+    };
+    let subject = Subject::start_with_extras(&plan, &extras)?;
+    let stopped = Stopped::by_ptrace(subject.pid().as_raw())?;
+    let kernel = sigcr::checkpoint(stopped.pidfd().into(), CheckpointFlags::empty())?.to_model();
+    let empty = kernel.shared_pending.as_ref().is_some_and(Queue::is_empty);
+    ensure!(empty, "the kernel's: {:?}", kernel.shared_pending);
+    let taken = ptrace::checkpoint(&stopped)?;
+    let queue = taken.snapshot.to_model().shared_pending;
+    let entries = queue.iter().flat_map(|queue| &queue.entries);
+    let signos: Vec<_> = entries.map(QueuedSignal::signo).collect();
+    // Of those below SIGRTMIN a record cannot hold two.
+    ensure!(signos == [LEGACY, REAL_TIME], "ptrace's: {queue:?}");
+    for signo in signos.into_iter().filter_map(SigNo::new) {
+        let told = NotCaptured::LeftSignal(signo);
+        ensure!(
+            taken.not_captured.contains(&told),
+            "it does not say: {told}"
+        );
+    }
+    drop(stopped);
+    both_agree(subject.pid()).map(drop)
 }
 
 fn both_agree_on_a_process_whose_first_thread_has_ended() -> anyhow::Result<()> {
