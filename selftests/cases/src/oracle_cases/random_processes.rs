@@ -47,7 +47,7 @@ impl Scope {
     const USUAL: Scope = Scope {
         seed: 1,
         count: 400,
-        time: Duration::from_secs(20),
+        time: Duration::from_secs(12),
         worker_count: 2,
     };
 
