@@ -2,13 +2,13 @@
 
 //! What a subject can have besides its plan: timers, signalfds, signals of its parent's death.
 
-use std::ptr;
+use std::os::fd::IntoRawFd;
 use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::unistd::Pid;
 
-use crate::sys::{self, bit, Result};
+use crate::sys::{self, bit, Notify, Result};
 
 /// The state that a subject is to have besides its plan.
 #[derive(Clone, Debug, Default)]
@@ -56,13 +56,14 @@ impl Extras {
     pub fn set(&self, tids: &[Pid]) -> Result<()> {
         for (which, (left, period)) in (0..).zip(&self.itimers) {
             if !left.is_zero() {
-                set_itimer(which, *left, *period)?;
+                sys::set_itimer(which, *left, *period)?;
             }
         }
         for timer in &self.timers {
             let id = create_timer(timer, tids)?;
-            for set in &timer.sets {
-                set_timer(id, *set)?;
+            for (left, period, absolute) in &timer.sets {
+                let flags = if *absolute { libc::TIMER_ABSTIME } else { 0 };
+                sys::timer_settime(id, flags, *left, *period)?;
                 std::thread::sleep(SOON);
             }
             if timer.deleted {
@@ -91,55 +92,14 @@ pub fn set_pdeath_signo(signo: u32) -> Result<()> {
     Errno::result(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, u64::from(signo)) }).map(drop)
 }
 
-fn set_itimer(which: i32, left: Duration, period: Duration) -> Result<()> {
-    let time = |duration: Duration| libc::timeval {
-        tv_sec: duration.as_secs() as libc::time_t,
-        tv_usec: duration.subsec_micros().into(),
-    };
-    let value = libc::itimerval {
-        it_interval: time(period),
-        it_value: time(left),
-    };
-    // SAFETY: the kernel reads one struct.
-    let ret = unsafe { libc::syscall(libc::SYS_setitimer, which, &value, ptr::null::<u8>()) };
-    Errno::result(ret).map(drop)
-}
-
 fn create_timer(plan: &TimerPlan, tids: &[Pid]) -> Result<i32> {
-    // SAFETY: all zeroes is a valid struct of numbers and pointers that are not followed.
-    let mut event: libc::sigevent = unsafe { std::mem::zeroed() };
-    event.sigev_value.sival_ptr = plan.value as *mut libc::c_void;
-    // A signal number is small.
-    event.sigev_signo = plan.signo as i32;
-    event.sigev_notify = plan.notify;
-    event.sigev_notify_thread_id = tids.get(plan.thread).map_or(0, |tid| tid.as_raw());
-    let mut id = 0_i32;
-    // SAFETY: the kernel reads one struct and writes one int.
-    let ret = unsafe { libc::syscall(libc::SYS_timer_create, plan.clock, &event, &mut id) };
-    Errno::result(ret).map(|_| id)
-}
-
-fn set_timer(id: i32, (left, period, absolute): (Duration, Duration, bool)) -> Result<()> {
-    let time = |duration: Duration| libc::timespec {
-        tv_sec: duration.as_secs() as libc::time_t,
-        tv_nsec: duration.subsec_nanos().into(),
+    let notify = match plan.notify {
+        libc::SIGEV_NONE => Notify::None,
+        libc::SIGEV_THREAD => Notify::Callback,
+        libc::SIGEV_THREAD_ID => Notify::Thread(tids[plan.thread].as_raw()),
+        _ => Notify::Signal,
     };
-    let value = libc::itimerspec {
-        it_interval: time(period),
-        it_value: time(left),
-    };
-    let flags = if absolute { libc::TIMER_ABSTIME } else { 0 };
-    // SAFETY: the kernel reads one struct.
-    let ret = unsafe {
-        libc::syscall(
-            libc::SYS_timer_settime,
-            id,
-            flags,
-            &value,
-            ptr::null::<u8>(),
-        )
-    };
-    Errno::result(ret).map(drop)
+    sys::timer_create(plan.clock, notify, plan.signo, plan.value)
 }
 
 fn delete_timer(id: i32) -> Result<()> {
@@ -149,11 +109,8 @@ fn delete_timer(id: i32) -> Result<()> {
 
 fn make_signalfd(number: i32, mask: u64) -> Result<()> {
     let flags = if mask & 1 != 0 { libc::SFD_NONBLOCK } else { 0 };
-    // SAFETY: the kernel reads a set of the size that is passed.
-    let ret = unsafe { libc::syscall(libc::SYS_signalfd4, -1, &mask, size_of::<u64>(), flags) };
-    // An open file has a small number.
-    let fd = Errno::result(ret)? as i32;
-    // SAFETY: nobody owns the one number, and nobody else has the other.
+    let fd = sys::signalfd(mask, flags)?.into_raw_fd();
+    // SAFETY: nobody owns the one number any more, and nobody else has the other.
     unsafe {
         Errno::result(libc::dup3(fd, number, libc::O_CLOEXEC))?;
         Errno::result(libc::close(fd))?;

@@ -299,6 +299,8 @@ pub enum Notify {
     Signal,
     /// By a signal to this thread.
     Thread(i32),
+    /// By what the C library calls a thread, a signal to the process for the kernel.
+    Callback,
 }
 
 /// timer_create(2); returns the kernel's id of the timer.
@@ -310,6 +312,7 @@ pub fn timer_create(clock: i32, notify: Notify, signo: u32, value: u64) -> Resul
     event.sigev_notify = match notify {
         Notify::None => libc::SIGEV_NONE,
         Notify::Signal => libc::SIGEV_SIGNAL,
+        Notify::Callback => libc::SIGEV_THREAD,
         Notify::Thread(tid) => {
             event.sigev_notify_thread_id = tid;
             libc::SIGEV_THREAD_ID
