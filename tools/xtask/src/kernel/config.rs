@@ -4,34 +4,45 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{bail, Result};
 
 use super::make::Make;
 use super::tree::Tree;
-use super::Flavour;
+use super::Variant;
 use crate::util::command::logged;
 use crate::util::files::read_text;
 use crate::util::hash::{self, Key};
 use crate::util::paths::Paths;
 use crate::util::progress::Progress;
 
-/// Returns the fragments of a flavour; later ones win.
-pub(crate) fn fragments(paths: &Paths, flavour: Flavour) -> [PathBuf; 2] {
+/// Returns the fragments of a variant; later ones win.
+fn fragments(paths: &Paths, variant: Variant) -> Result<Vec<String>> {
     let dir = paths.root.join("selftests/config");
-    [
-        dir.join("base.config"),
-        dir.join(format!("{}.config", flavour.name())),
-    ]
+    ["base", variant.flavour.name()]
+        .iter()
+        .map(|name| {
+            let text = read_text(&dir.join(format!("{name}.config")))?;
+            Ok(without(&text, variant.left_out))
+        })
+        .collect()
+}
+
+/// Leaves out what a variant does not have.
+fn without(fragment: &str, left_out: &[&str]) -> String {
+    fragment
+        .lines()
+        .filter(|line| setting(line).is_none_or(|(name, _)| !left_out.contains(&name)))
+        .flat_map(|line| [line, "\n"])
+        .collect()
 }
 
 /// Returns a key that changes with the fragments.
-pub(crate) fn fragments_key(paths: &Paths, flavour: Flavour) -> Result<String> {
+pub(crate) fn fragments_key(paths: &Paths, variant: impl Into<Variant>) -> Result<String> {
     let mut key = Key::default();
-    for fragment in fragments(paths, flavour) {
-        key.add(read_text(&fragment)?);
+    for fragment in fragments(paths, variant.into())? {
+        key.add(fragment);
     }
     Ok(key.finish())
 }
@@ -41,14 +52,15 @@ pub(crate) fn configure(
     paths: &Paths,
     make: &Make<'_>,
     tree: &Tree,
-    flavour: Flavour,
+    variant: impl Into<Variant>,
 ) -> Result<()> {
-    let fragments = fragments(paths, flavour);
+    let variant = variant.into();
+    let fragments = fragments(paths, variant)?;
     let dot_config = make.out.join(".config");
     let stamp = make.out.join(".sigcr-configured");
     let stamp_for = |dot_config: &str| -> Result<String> {
         Ok(Key::default()
-            .add(fragments_key(paths, flavour)?)
+            .add(fragments_key(paths, variant)?)
             .add(&tree.id)
             .add(&tree.kconfig_key)
             .add(&make.tools.versions_key)
@@ -61,24 +73,22 @@ pub(crate) fn configure(
     }
 
     let old_time = fs::metadata(&dot_config).and_then(|m| m.modified());
-    let progress = Progress::spinner(&format!("configuring the {} kernel", flavour.name()));
-    let log = paths.log(&format!("configure-{}", flavour.name()))?;
+    let progress = Progress::spinner(&format!("configuring the {} kernel", variant.name));
+    let log = paths.log(&format!("configure-{}", variant.name))?;
     logged(&mut make.command(&["tinyconfig"])?, &log, |_| {})?;
     let mut merge = Command::new(tree.dir.join("scripts/kconfig/merge_config.sh"));
-    merge
-        .args(["-m", ".config"])
-        .args(&fragments)
-        .current_dir(&make.out);
+    merge.args(["-m", ".config"]).current_dir(&make.out);
+    for (index, fragment) in fragments.iter().enumerate() {
+        let name = format!(".sigcr-fragment-{index}");
+        fs::write(make.out.join(&name), fragment)?;
+        merge.arg(name);
+    }
     logged(&mut merge, &log, |_| {})?;
     logged(&mut make.command(&["olddefconfig"])?, &log, |_| {})?;
     progress.done();
 
     let new = read_text(&dot_config)?;
-    let texts: Vec<String> = fragments
-        .iter()
-        .map(|f| read_text(f))
-        .collect::<Result<_>>()?;
-    let refused = not_taken(&texts, &new);
+    let refused = not_taken(&fragments, &new);
     if !refused.is_empty() {
         bail!(
             "the kernel's configuration did not take these lines of selftests/config \
@@ -153,6 +163,15 @@ mod tests {
         assert_eq!(
             not_taken(&fragments, "CONFIG_A=y\n"),
             ["CONFIG_A=n (is: y)"]
+        );
+    }
+
+    #[test]
+    fn what_a_variant_leaves_out_is_neither_on_nor_off() {
+        let fragment = "# comment\nCONFIG_A=y\n# CONFIG_B is not set\nCONFIG_AB=y\n";
+        assert_eq!(
+            without(fragment, &["CONFIG_A", "CONFIG_B"]),
+            "# comment\nCONFIG_AB=y\n"
         );
     }
 

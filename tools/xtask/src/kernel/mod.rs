@@ -36,3 +36,24 @@ impl Flavour {
         }
     }
 }
+
+/// How a kernel is configured: as one of the flavours, or in a variation of one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Variant {
+    /// Its name in folders and messages.
+    pub(crate) name: &'static str,
+    /// What it is made from.
+    pub(crate) flavour: Flavour,
+    /// Symbols that it does not have.
+    pub(crate) left_out: &'static [&'static str],
+}
+
+impl From<Flavour> for Variant {
+    fn from(flavour: Flavour) -> Self {
+        Self {
+            name: flavour.name(),
+            flavour,
+            left_out: &[],
+        }
+    }
+}

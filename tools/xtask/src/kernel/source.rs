@@ -26,6 +26,19 @@ pub(crate) enum Source {
     UserTree(PathBuf),
 }
 
+impl Source {
+    /// Names it; part of folder names.
+    pub(crate) fn id(&self) -> String {
+        match self {
+            Self::Archive(archive) => archive.id.clone(),
+            Self::UserTree(dir) => {
+                let hash = hash::of_bytes(dir.as_os_str().as_encoded_bytes());
+                format!("user-{}", &hash[..12])
+            }
+        }
+    }
+}
+
 /// Returns the first source that `accept` takes, and what `accept` made of it.
 ///
 /// # Errors

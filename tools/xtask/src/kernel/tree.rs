@@ -17,7 +17,7 @@ use super::overlay::{Overlay, Wanted};
 use super::source::Source;
 use crate::util::command::logged;
 use crate::util::files::{self, read_text, walk, write_if_changed};
-use crate::util::hash::{self, Key};
+use crate::util::hash::Key;
 use crate::util::paths::Paths;
 use crate::util::progress::Progress;
 use crate::util::version::Version;
@@ -44,13 +44,7 @@ pub(crate) fn prepare(
     overlay: &Overlay,
     source: &Source,
 ) -> Result<Tree> {
-    let id = match source {
-        Source::Archive(archive) => archive.id.clone(),
-        Source::UserTree(dir) => {
-            let hash = hash::of_bytes(dir.as_os_str().as_encoded_bytes());
-            format!("user-{}", &hash[..12])
-        }
-    };
+    let id = source.id();
     let home = Home::open(paths.cache_dir(&format!("trees/{id}"))?)?;
     let wanted = match source {
         Source::Archive(archive) => {
@@ -68,11 +62,37 @@ pub(crate) fn prepare(
         }
     };
     home.write(&wanted)?;
+    Ok(described(
+        home.linux.clone(),
+        id,
+        check_version(&home.linux, base)?,
+        overlay,
+        &wanted,
+    ))
+}
 
+/// Returns what a tree will be once the patch has been taken back from it.
+pub(crate) fn plain(tree: &Tree) -> Tree {
+    described(
+        tree.dir.clone(),
+        tree.id.clone(),
+        tree.version.clone(),
+        &Overlay::default(),
+        &BTreeMap::new(),
+    )
+}
+
+fn described(
+    dir: PathBuf,
+    id: String,
+    version: Version,
+    overlay: &Overlay,
+    wanted: &BTreeMap<String, Wanted>,
+) -> Tree {
     let mut key = Key::default();
     key.add(&id).add(&overlay.key);
     let mut kconfig_key = Key::default();
-    for (path, wanted) in &wanted {
+    for (path, wanted) in wanted {
         // Part of the key since a user's tree may change under a hook.
         key.add(path).add(&wanted.content);
         if path
@@ -83,13 +103,13 @@ pub(crate) fn prepare(
             kconfig_key.add(path).add(&wanted.content);
         }
     }
-    Ok(Tree {
-        version: check_version(&home.linux, base)?,
-        dir: home.linux,
+    Tree {
+        version,
+        dir,
         id,
         key: key.finish(),
         kconfig_key: kconfig_key.finish(),
-    })
+    }
 }
 
 /// Reads the version from the kernel's Makefile, and refuses one of another line.
