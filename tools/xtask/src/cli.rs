@@ -34,6 +34,8 @@ pub(crate) enum Verb {
     Test(TestArgs),
     /// Throw hostile records at the decoder, the library and both kernels
     Fuzz(FuzzArgs),
+    /// Compare the patched kernel with the same one without the patch
+    Harmless(HarmlessArgs),
     /// Boot the patched kernel and run a program in it, or a shell
     Boot(BootArgs),
     /// Count the instructions of the calls, and of what they are compared with
@@ -134,6 +136,26 @@ pub(crate) struct FuzzArgs {
     /// 0, of the guest
     #[arg(long, value_name = "I")]
     pub(crate) only: Option<u64>,
+}
+
+/// What to compare.
+///
+/// Two kernels are built from the same source, one with the patch and one without. All object code
+/// is compared function by function, and the kernel's own selftests around signals are run in both,
+/// where they must come to the same results.
+#[derive(Debug, Args)]
+pub(crate) struct HarmlessArgs {
+    #[command(flatten)]
+    pub(crate) tree: TreeArgs,
+    /// Only the object code and its size; no selftests
+    #[arg(long, conflicts_with = "filter")]
+    pub(crate) code_only: bool,
+    /// Run only selftests whose name contains this
+    #[arg(long, value_name = "STR")]
+    pub(crate) filter: Option<String>,
+    /// Write the tables to docs/harmless.md
+    #[arg(long, conflicts_with = "filter")]
+    pub(crate) save: bool,
 }
 
 /// What to boot.

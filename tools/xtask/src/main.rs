@@ -41,6 +41,7 @@ fn run(cli: Cli) -> anyhow::Result<u8> {
         Verb::Demo(args) => verbs::demo::run(&paths, &args),
         Verb::Test(args) => verbs::test::run(&paths, &args),
         Verb::Bench(args) => verbs::bench::run(&paths, &args),
+        Verb::Harmless(args) => verbs::harmless::run(&paths, &args),
         Verb::Fuzz(args) => verbs::fuzz::run(&paths, &args),
         Verb::Boot(args) => verbs::boot::run(&paths, &args),
         Verb::Kernel(verb) => verbs::kernel::run(&paths, &verb),

@@ -103,7 +103,9 @@ fn a_crash_of_the_kernel_is_failure_and_the_next_program_still_runs() {
     );
     let next = shell("next", "echo ok 1 after");
     let programs = [crash, next];
-    let reports = session(image()).run_all(&job(&programs)).unwrap();
+    let reports = session(image())
+        .run_all(&job(&programs), &Sink::Quiet)
+        .unwrap();
     assert_eq!(reports.len(), 2);
     let verdict = judge(&programs, &[], &reports);
     println!("{verdict:#?}");

@@ -68,6 +68,11 @@ pub(crate) fn build_bench(paths: &Paths) -> Result<Image> {
     image_of(&build_rust(paths, BENCH_ARGS)?)
 }
 
+/// Builds an image with nothing of this workspace but PID 1.
+pub(crate) fn build_bare(paths: &Paths) -> Result<Image> {
+    image_of(&build_rust(paths, BARE_ARGS)?)
+}
+
 /// An image with these programs in it.
 fn image_of(programs: &[PathBuf]) -> Result<Image> {
     let init = programs
@@ -83,6 +88,7 @@ fn image_of(programs: &[PathBuf]) -> Result<Image> {
 
 /// All programs of the workspace but this one.
 const GUEST_ARGS: &[&str] = &["--workspace", "--exclude", "xtask", "--profile", "guest"];
+const BARE_ARGS: &[&str] = &["--package", "guest-init", "--profile", "guest"];
 const BENCH_ARGS: &[&str] = &[
     "--package",
     "guest-init",

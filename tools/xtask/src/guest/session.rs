@@ -96,11 +96,11 @@ impl Session {
     }
 
     /// Runs all programs of a job, with another boot after each that did not let the guest go on.
-    pub(crate) fn run_all(&self, job: &Job) -> Result<Vec<Report>> {
+    pub(crate) fn run_all(&self, job: &Job, sink: &Sink<'_>) -> Result<Vec<Report>> {
         let mut reports = Vec::new();
         let mut job = job.clone();
         loop {
-            let report = self.boot(&job, &Sink::Quiet)?;
+            let report = self.boot(&job, sink)?;
             let left = left_over(&job.programs, &report.events);
             // Without any progress, more boots will not bring any.
             let stuck = left.len() == job.programs.len();

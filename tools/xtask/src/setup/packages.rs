@@ -3,8 +3,9 @@
 //! What has to be installed, chosen by what the host's archives have and not by its release's name.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::Result;
 
@@ -45,6 +46,54 @@ pub(crate) fn ensure_cxx(paths: &Paths) -> Result<()> {
         choices: vec![choice("g++", None)],
     };
     ensure_all(paths, &[need])
+}
+
+/// Installs what the kernel's own selftests are linked with, or says what to install.
+pub(crate) fn ensure_selftests(paths: &Paths) -> Result<()> {
+    let links = |args: &'static [&'static str]| -> Box<dyn Fn() -> bool> {
+        Box::new(move || {
+            let mut cc = Command::new("cc");
+            cc.args(["-x", "c", "-static", "-o", "/dev/null", "-"])
+                .args(args);
+            with_input(
+                &mut cc,
+                b"#include <stdio.h>\nint main(void) { return puts(\"\"); }\n",
+            )
+        })
+    };
+    let needs = [
+        Need {
+            what: "libcap's headers and static library",
+            found: links(&["-include", "sys/capability.h", "-lcap"]),
+            choices: vec![choice("libcap-dev", None)],
+        },
+        Need {
+            what: "what links static 32-bit programs",
+            found: links(&["-m32"]),
+            // The compiler's own library has its version in its package's name.
+            choices: (12..=16)
+                .rev()
+                .map(|n| choice(&format!("lib32gcc-{n}-dev libc6-dev-i386"), None))
+                .collect(),
+        },
+    ];
+    ensure_all(paths, &needs)
+}
+
+/// Whether a program succeeds with this input; what it prints is of no interest.
+fn with_input(command: &mut Command, input: &[u8]) -> bool {
+    let mut run = || -> std::io::Result<bool> {
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?;
+        if let Some(mut stdin) = child.stdin.take() {
+            stdin.write_all(input)?;
+        }
+        Ok(child.wait()?.success())
+    };
+    run().unwrap_or(false)
 }
 
 fn ensure_all(paths: &Paths, needs: &[Need]) -> Result<()> {

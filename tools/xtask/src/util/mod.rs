@@ -6,6 +6,7 @@ pub(crate) mod command;
 pub(crate) mod files;
 pub(crate) mod hash;
 pub(crate) mod lock;
+pub(crate) mod marks;
 pub(crate) mod paths;
 pub(crate) mod progress;
 pub(crate) mod version;

@@ -8,6 +8,7 @@ use std::path::Path;
 use anyhow::{bail, Context, Result};
 
 use crate::util::files::{read_text, write_if_changed};
+use crate::util::marks::replaced;
 use crate::util::paths::Paths;
 
 /// The table that is tried.
@@ -46,21 +47,9 @@ fn complaint() -> String {
 fn documents(root: &Path) -> Result<(String, String)> {
     let table = table(&read_text(&root.join(SOURCE))?).with_context(|| SOURCE.to_owned())?;
     let old = read_text(&root.join(DOCUMENT))?;
-    let new = with_table(&old, &table).with_context(|| DOCUMENT.to_owned())?;
+    let between = format!("\n{table}\n");
+    let new = replaced(&old, BEGIN, END, &between).with_context(|| DOCUMENT.to_owned())?;
     Ok((old, new))
-}
-
-/// Puts the table into the document.
-fn with_table(document: &str, table: &str) -> Result<String> {
-    let lines = || Some((document.split_once(BEGIN)?, document.split_once(END)?));
-    let Some(((before, _), (_, after))) = lines() else {
-        bail!(
-            "the lines `{}` and `{}` are not there",
-            BEGIN.trim(),
-            END.trim()
-        );
-    };
-    Ok(format!("{before}{BEGIN}\n{table}\n{END}{after}"))
 }
 
 /// Makes the table in Markdown.
@@ -227,17 +216,5 @@ static const struct access_row {
         }
         let none = SAMPLE.split("\t{ &owned").next().unwrap().to_owned() + "\n};\n";
         assert!(table(&none).is_err());
-    }
-
-    #[test]
-    fn a_document_with_another_table_is_not_the_same() {
-        let table = table(SAMPLE).unwrap();
-        let document = format!("# Text\n{BEGIN}{END}More.\n");
-        let made = with_table(&document, &table).unwrap();
-        assert!(made.starts_with("# Text\n") && made.ends_with("More.\n"));
-        assert_eq!(with_table(&made, &table).unwrap(), made);
-        let changed = made.replace("EBUSY", "EPERM");
-        assert_eq!(with_table(&changed, &table).unwrap(), made);
-        assert!(with_table("# Text\n", &table).is_err());
     }
 }

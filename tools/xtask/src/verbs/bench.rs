@@ -5,13 +5,14 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::{bail, Context, Result};
+use anyhow::{Context, Result};
 
 use crate::bench::baseline::{self, Comparison};
 use crate::bench::goals::{self, Goal};
 use crate::bench::{guest, plot, table, Results};
 use crate::cli::BenchArgs;
 use crate::util::files::read_text;
+use crate::util::marks;
 use crate::util::paths::Paths;
 
 /// What is made of the figures for people and machines.
@@ -98,7 +99,7 @@ fn save(paths: &Paths, results: &Results, goals: &[Goal]) -> Result<()> {
         write(&dir.join(file), &svg)?;
     }
     let page = paths.root.join(PAGE);
-    let text = replaced(&read_text(&page)?, &shown(results, goals))
+    let text = marks::replaced(&read_text(&page)?, BEGIN, END, &shown(results, goals))
         .with_context(|| format!("{} has lost its marks", page.display()))?;
     write(&page, &text)
 }
@@ -118,31 +119,6 @@ fn shown(results: &Results, goals: &[Goal]) -> String {
     )
 }
 
-/// The text with something else between the marks.
-fn replaced(text: &str, between: &str) -> Result<String> {
-    let Some((before, rest)) = text.split_once(BEGIN) else {
-        bail!("no line {BEGIN}");
-    };
-    let Some((_, after)) = rest.split_once(END) else {
-        bail!("no line {END}");
-    };
-    Ok(format!("{before}{BEGIN}{between}{END}{after}"))
-}
-
 fn write(path: &Path, text: &str) -> Result<()> {
     fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_between_the_marks_is_replaced_and_nothing_else() {
-        let page = format!("a\n{BEGIN}old\n{END}z\n");
-        let new = replaced(&page, "new\n").unwrap();
-        assert_eq!(new, format!("a\n{BEGIN}new\n{END}z\n"));
-        assert_eq!(replaced(&new, "new\n").unwrap(), new);
-        assert!(replaced("a\n", "new\n").is_err());
-    }
 }

@@ -8,6 +8,7 @@ pub(crate) mod bindings;
 pub(crate) mod boot;
 pub(crate) mod demo;
 pub(crate) mod fuzz;
+pub(crate) mod harmless;
 pub(crate) mod kernel;
 pub(crate) mod test;
 

@@ -10,7 +10,7 @@ use guest_init::protocol::{suite_name, Job, Program};
 
 use super::Workshop;
 use crate::cli::TestArgs;
-use crate::guest::boot::Report;
+use crate::guest::boot::{Report, Sink};
 use crate::guest::programs::{self, Programs};
 use crate::guest::session::{Options, Session};
 use crate::guest::verdict::{judge, Verdict};
@@ -105,7 +105,7 @@ fn test_in_kernel(
         count => format!("{count} programs in the {} kernel", flavour.name()),
     };
     let progress = Progress::spinner(&what);
-    let reports = session.run_all(&job)?;
+    let reports = session.run_all(&job, &Sink::Quiet)?;
     progress.done();
     verdict.add(told(flavour, &job, suites, &reports));
     Ok(())

@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! What a selftest said in one kernel, and whether it says the same in another.
+
+use std::collections::BTreeMap;
+
+use guest_init::protocol::{Event, Outcome};
+use guest_init::tap::{parse_line, Item};
+
+use crate::guest::boot::Report;
+
+/// How a program ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// With this status; 128 + signo when a signal ended it.
+    Exit(i32),
+    /// It was killed since it ran too long.
+    Timeout,
+    /// It took the guest down with it.
+    GuestDown,
+    /// It was not begun.
+    NotRun,
+}
+
+/// What came of one program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ProgramResult {
+    pub(super) end: End,
+    /// Its cases, if it tells of any.
+    pub(super) cases: Vec<(String, Outcome)>,
+}
+
+/// Numbers of cases that passed, failed and were skipped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    pub(super) passed: usize,
+    pub(super) failed: usize,
+    pub(super) skipped: usize,
+}
+
+/// The status that says that all was skipped.
+const KSFT_SKIP: i32 = 4;
+
+/// Reads what all boots that it took have to say about a program.
+pub(super) fn read(name: &str, reports: &[Report]) -> ProgramResult {
+    let mut end = End::NotRun;
+    let mut output = String::new();
+    for report in reports {
+        for event in &report.events {
+            match event {
+                Event::Start { program } if program == name => end = End::GuestDown,
+                Event::Timeout { program, .. } if program == name => end = End::Timeout,
+                Event::Exit { program, code } if program == name && end != End::Timeout => {
+                    end = End::Exit(*code);
+                }
+                _ => {}
+            }
+        }
+        output += &output_of(name, &String::from_utf8_lossy(&report.output));
+    }
+    ProgramResult {
+        end,
+        cases: cases(&output),
+    }
+}
+
+/// What one program wrote.
+fn output_of(name: &str, output: &str) -> String {
+    let title = format!("# program: {name}");
+    output
+        .lines()
+        .skip_while(|line| line.trim_end() != title)
+        .skip(1)
+        .take_while(|line| !line.starts_with("# program: "))
+        .flat_map(|line| [line, "\n"])
+        .collect()
+}
+
+/// The cases that the output tells of: by TAP or, where there is none, by marks in brackets.
+fn cases(output: &str) -> Vec<(String, Outcome)> {
+    let tap: Vec<_> = output
+        .lines()
+        .filter_map(|line| match parse_line(line)? {
+            Item::Case { name, result } => Some((name, result)),
+            Item::BailOut(reason) => Some((format!("Bail out! {reason}"), Outcome::Fail)),
+            Item::Plan(_) => None,
+        })
+        .collect();
+    if !tap.is_empty() {
+        return tap;
+    }
+    output.lines().filter_map(marked).collect()
+}
+
+/// A case in the way of the selftests of x86.
+fn marked(line: &str) -> Option<(String, Outcome)> {
+    let marks = [
+        ("[OK]", Outcome::Pass),
+        ("[PASS]", Outcome::Pass),
+        ("[FAIL]", Outcome::Fail),
+        ("[SKIP]", Outcome::Skip),
+    ];
+    marks.iter().find_map(|(mark, outcome)| {
+        let rest = line.trim_start().strip_prefix(mark)?;
+        Some((rest.trim().to_owned(), *outcome))
+    })
+}
+
+impl ProgramResult {
+    /// Counts the cases; a program that tells of none is one by itself.
+    pub(super) fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for (_, outcome) in &self.cases {
+            match outcome {
+                Outcome::Pass => counts.passed += 1,
+                Outcome::Fail => counts.failed += 1,
+                Outcome::Skip => counts.skipped += 1,
+            }
+        }
+        match self.end {
+            End::Exit(0) if self.cases.is_empty() => counts.passed += 1,
+            End::Exit(KSFT_SKIP) if self.cases.is_empty() => counts.skipped += 1,
+            End::Exit(_) if !self.cases.is_empty() => {}
+            _ => counts.failed += 1,
+        }
+        counts
+    }
+
+    /// Says what is not the same in another result; nothing if they agree.
+    pub(super) fn differences(&self, other: &Self) -> Vec<String> {
+        let mut differences = Vec::new();
+        if self.end != other.end {
+            differences.push(format!("{} / {}", self.end, other.end));
+        }
+        let (old, new) = (self.by_name(), other.by_name());
+        let names: std::collections::BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+        for name in names {
+            if old.get(name) != new.get(name) {
+                let told =
+                    |of: Option<&Counts>| of.map_or("not told".to_owned(), Counts::to_string);
+                let (old, new) = (told(old.get(name)), told(new.get(name)));
+                differences.push(format!("`{name}`: {old} / {new}"));
+            }
+        }
+        differences
+    }
+
+    /// The names of the cases that failed.
+    pub(super) fn failed(&self) -> impl Iterator<Item = &str> {
+        self.cases
+            .iter()
+            .filter(|(_, outcome)| *outcome == Outcome::Fail)
+            .map(|(name, _)| name.as_str())
+    }
+
+    /// Counts by the names of the cases, in which numbers may be measured ones.
+    fn by_name(&self) -> BTreeMap<String, Counts> {
+        let mut by_name: BTreeMap<String, Counts> = BTreeMap::new();
+        for (name, outcome) in &self.cases {
+            let counts = by_name.entry(without_numbers(name)).or_default();
+            match outcome {
+                Outcome::Pass => counts.passed += 1,
+                Outcome::Fail => counts.failed += 1,
+                Outcome::Skip => counts.skipped += 1,
+            }
+        }
+        by_name
+    }
+}
+
+/// The text with each number replaced, decimal or hexadecimal.
+fn without_numbers(text: &str) -> String {
+    let mut result = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(|c: char| c.is_ascii_digit()) {
+        result += &rest[..at];
+        result.push('#');
+        rest = &rest[at..];
+        let digit = |c: char| match rest.starts_with("0x") {
+            true => c.is_ascii_hexdigit() || c == 'x',
+            false => c.is_ascii_digit(),
+        };
+        rest = rest.trim_start_matches(digit);
+    }
+    result + rest
+}
+
+impl Counts {
+    /// Adds other ones.
+    pub(super) fn add(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.skipped += other.skipped;
+    }
+}
+
+impl std::fmt::Display for Counts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{} passed, {} failed, {} skipped",
+            self.passed, self.failed, self.skipped
+        )
+    }
+}
+
+impl std::fmt::Display for End {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Exit(code) => write!(f, "status {code}"),
+            Self::Timeout => f.write_str("killed after its time was up"),
+            Self::GuestDown => f.write_str("took the guest down"),
+            Self::NotRun => f.write_str("was not run"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guest::boot::End as BootEnd;
+
+    fn report(name: &str, output: &str, events: Vec<Event>) -> Report {
+        let mut all = vec![Event::Start {
+            program: name.to_owned(),
+        }];
+        all.extend(events);
+        Report {
+            events: all,
+            output: format!(
+                "# program: other\nok 1 o\n# program: {name}\n{output}# program: z\nok 1 z\n"
+            )
+            .into_bytes(),
+            splats: Vec::new(),
+            end: BootEnd::Exited,
+            console_log: "log".into(),
+        }
+    }
+
+    fn exit(code: i32) -> Vec<Event> {
+        vec![Event::Exit {
+            program: "d/p".to_owned(),
+            code,
+        }]
+    }
+
+    fn result(output: &str, code: i32) -> ProgramResult {
+        read("d/p", &[report("d/p", output, exit(code))])
+    }
+
+    fn counts(passed: usize, failed: usize, skipped: usize) -> Counts {
+        Counts {
+            passed,
+            failed,
+            skipped,
+        }
+    }
+
+    #[test]
+    fn cases_are_read_from_tap_or_marks_or_else_from_the_status() {
+        let tap = "TAP version 13\n1..3\n[OK] no case\nok 1 a\nnot ok 2 b\nok 3 c # SKIP no\n";
+        assert_eq!(result(tap, 1).counts(), counts(1, 1, 1));
+        let marks = "[RUN]\tx\n[OK]\ta\n\t[FAIL]\tb\n[SKIP]\tc\n";
+        assert_eq!(result(marks, 1).counts(), counts(1, 1, 1));
+        assert_eq!(result("said\n", 0).counts(), counts(1, 0, 0));
+        assert_eq!(result("said\n", 4).counts(), counts(0, 0, 1));
+        assert_eq!(result("said\n", 139).counts(), counts(0, 1, 0));
+    }
+
+    #[test]
+    fn a_program_that_does_not_end_has_failed() {
+        let timeout = vec![
+            Event::Timeout {
+                program: "d/p".to_owned(),
+                seconds: 1,
+            },
+            exit(137).remove(0),
+        ];
+        let timeout = read("d/p", &[report("d/p", "ok 1 a\n", timeout)]);
+        assert_eq!(
+            (timeout.end, timeout.counts()),
+            (End::Timeout, counts(1, 1, 0))
+        );
+        let down = read("d/p", &[report("d/p", "ok 1 a\n", Vec::new())]);
+        assert_eq!((down.end, down.counts()), (End::GuestDown, counts(1, 1, 0)));
+        assert_eq!(read("d/q", &[]).end, End::NotRun);
+        assert_eq!(read("d/q", &[]).counts(), counts(0, 1, 0));
+    }
+
+    #[test]
+    fn a_case_that_changes_is_named_and_a_measured_number_is_no_change() {
+        let old = result("ok 1 took 17 ns at 0x7fa0\nok 2 b\nnot ok 3 c\n", 1);
+        let same = result("ok 1 took 4 ns at 0x12\nok 2 b\nnot ok 3 c\n", 1);
+        assert_eq!(old.differences(&same), Vec::<String>::new());
+        let worse = result("ok 1 took 4 ns at 0x12\nnot ok 2 b\nnot ok 3 c\n", 1);
+        assert_eq!(
+            old.differences(&worse),
+            ["`b`: 1 passed, 0 failed, 0 skipped / 0 passed, 1 failed, 0 skipped"]
+        );
+        let shorter = result("ok 1 took 4 ns at 0x12\nnot ok 3 c\n", 1);
+        assert_eq!(
+            old.differences(&shorter),
+            ["`b`: 1 passed, 0 failed, 0 skipped / not told"]
+        );
+        // Also one that another change makes up for.
+        let swapped = result("ok 1 took 4 ns at 0x12\nnot ok 2 b\nok 3 c\n", 1);
+        assert_eq!(old.differences(&swapped).len(), 2);
+        assert_eq!(old.counts(), swapped.counts());
+        assert_eq!(old.differences(&result("", 1)).len(), 3);
+        let status = result("ok 1 took 17 ns at 0x7fa0\nok 2 b\nnot ok 3 c\n", 0);
+        assert_eq!(old.differences(&status), ["status 1 / status 0"]);
+    }
+
+    #[test]
+    fn the_output_of_other_programs_is_not_read() {
+        assert_eq!(
+            result("ok 1 a\n", 0).cases,
+            [("a".to_owned(), Outcome::Pass)]
+        );
+    }
+}

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+
+//! Runs the selftests in both kernels, and again those that do not agree.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::thread;
+
+use anyhow::{Context, Result};
+use guest_init::protocol::{Job, Program};
+
+use super::results::{self, ProgramResult};
+use super::selftests::{Test, Tests};
+use crate::guest::boot::{Report, Sink};
+use crate::guest::programs;
+use crate::guest::session::{Options, Session};
+use crate::guest::verdict::guest_failures;
+use crate::kernel::build::Kernel;
+use crate::kernel::Flavour;
+use crate::util::progress::Progress;
+use crate::verbs::Workshop;
+
+/// How often a program is run at most until both kernels agree.
+const ROUNDS_COUNT_MAX: usize = 3;
+
+/// What came of one program in both kernels.
+pub(super) struct Row {
+    /// Folder and name.
+    pub(super) name: String,
+    /// Without and with the patch, in the last round.
+    pub(super) results: [ProgramResult; 2],
+    /// What was not the same, round by round; the last one is empty if they agreed in the end.
+    pub(super) differences: Vec<Vec<String>>,
+}
+
+/// The results of all programs.
+pub(super) struct Results {
+    pub(super) rows: Vec<Row>,
+    /// What each kernel complained about.
+    pub(super) complaints: [Vec<String>; 2],
+}
+
+impl Results {
+    /// What is not as it is without the patch.
+    pub(super) fn failures(&self) -> Vec<String> {
+        let differs = self.rows.iter().filter(|row| !row.agrees()).map(|row| {
+            let last = row
+                .differences
+                .last()
+                .map_or(String::new(), |all| all.join(", "));
+            format!("{}: {last}", row.name)
+        });
+        // A complaint that both kernels make is not the patch's doing.
+        let complaint = |text: &String| format!("with the patch: {text}");
+        let complaints = self.complaints[1]
+            .iter()
+            .filter(|text| !self.complaints[0].contains(text))
+            .map(complaint);
+        differs.chain(complaints).collect()
+    }
+}
+
+impl Row {
+    /// Do both kernels agree?
+    pub(super) fn agrees(&self) -> bool {
+        self.differences.last().is_some_and(Vec::is_empty)
+    }
+}
+
+/// The guests, one for each kernel.
+pub(super) fn sessions(
+    workshop: &Workshop,
+    tests: &Tests,
+    kernels: [&Kernel; 2],
+) -> Result<[Session; 2]> {
+    let mut image = programs::build_bare(&workshop.paths)?;
+    tests.add_to(&mut image)?;
+    let session = |index: usize| {
+        let options = Options {
+            flavour: Flavour::Product,
+            cpus_count: 2,
+            icount: false,
+            logs: ["upstream-plain", "upstream-patched"][index],
+        };
+        let qemu = workshop.tools.qemu.clone();
+        Session::new(
+            &workshop.paths,
+            qemu,
+            kernels[index],
+            image.clone(),
+            &options,
+        )
+    };
+    Ok([session(0)?, session(1)?])
+}
+
+/// Runs all programs whose name contains `filter`.
+pub(super) fn run(sessions: &[Session; 2], tests: &Tests, filter: Option<&str>) -> Result<Results> {
+    let wanted: Vec<&Test> = tests
+        .tests
+        .iter()
+        .filter(|test| filter.is_none_or(|filter| test.name.contains(filter)))
+        .collect();
+    let mut results = Results {
+        rows: Vec::new(),
+        complaints: [Vec::new(), Vec::new()],
+    };
+    let mut round = wanted;
+    for number in 1..=ROUNDS_COUNT_MAX {
+        if round.is_empty() {
+            break;
+        }
+        let pair = run_in_both(sessions, &round, number)?;
+        for (complaints, reports) in results.complaints.iter_mut().zip(&pair) {
+            complaints.extend(reports.iter().flat_map(guest_failures));
+        }
+        for test in &round {
+            let both = [&pair[0], &pair[1]].map(|reports| results::read(&test.name, reports));
+            let differences = both[0].differences(&both[1]);
+            match results.rows.iter_mut().find(|row| row.name == test.name) {
+                Some(row) => {
+                    row.results = both;
+                    row.differences.push(differences);
+                }
+                None => results.rows.push(Row {
+                    name: test.name.clone(),
+                    results: both,
+                    differences: vec![differences],
+                }),
+            }
+        }
+        let agree: BTreeSet<&str> = results
+            .rows
+            .iter()
+            .filter(|row| row.agrees())
+            .map(|row| row.name.as_str())
+            .collect();
+        round.retain(|test| !agree.contains(test.name.as_str()));
+    }
+    Ok(results)
+}
+
+/// Runs the programs in both kernels at once: the host is as busy for the one as for the other.
+fn run_in_both(sessions: &[Session; 2], tests: &[&Test], round: usize) -> Result<[Vec<Report>; 2]> {
+    thread::scope(|scope| {
+        let start = |index: usize| {
+            let name = ["plain", "patched"][index];
+            let what = format!(
+                "round {round}: {} selftests in the {name} kernel",
+                tests.len()
+            );
+            scope.spawn(move || run_in(&sessions[index], tests, &what))
+        };
+        let [plain, patched] = [start(0), start(1)].map(|running| match running.join() {
+            Ok(reports) => reports,
+            Err(panic) => std::panic::resume_unwind(panic),
+        });
+        Ok([plain?, patched?])
+    })
+}
+
+fn run_in(session: &Session, tests: &[&Test], what: &str) -> Result<Vec<Report>> {
+    let job = Job {
+        programs: tests.iter().map(|test| program(test)).collect(),
+        titles: true,
+        ..Job::default()
+    };
+    let progress = RefCell::new(Progress::spinner(what));
+    let line = RefCell::new(Vec::new());
+    let watch = |bytes: &[u8]| {
+        for &byte in bytes {
+            if byte != b'\n' {
+                line.borrow_mut().push(byte);
+                continue;
+            }
+            let whole = line.take();
+            if let Some(name) = String::from_utf8_lossy(&whole).strip_prefix("# program: ") {
+                progress.borrow_mut().message(name);
+            }
+        }
+    };
+    let reports = session
+        .run_all(&job, &Sink::Watch(&watch))
+        .with_context(|| what.to_owned())?;
+    progress.into_inner().done();
+    Ok(reports)
+}
+
+fn program(test: &Test) -> Program {
+    let (folder, name) = test.name.rsplit_once('/').unwrap_or(("", &test.name));
+    Program {
+        name: test.name.clone(),
+        // Some look for helpers in the folder that they are started in.
+        path: "sh".to_owned(),
+        args: vec![
+            "-c".to_owned(),
+            format!(
+                "cd /{}/{folder} && exec ./{name}",
+                super::selftests::IN_GUEST
+            ),
+        ],
+        env: Vec::new(),
+        timeout_secs: test.timeout_secs,
+        interactive: false,
+    }
+}
