@@ -121,8 +121,7 @@ pub(super) fn selftests(results: &Results, tests: &Tests) -> String {
     let [plain, patched] = totals(results).map(shown);
     text += &line(&["all", &plain, &patched, &summary(results)]);
 
-    text += "\nWhat fails does so in both kernels, and has to do with the guest and not with the \
-             patch:\n\n";
+    text += "\nWhat fails without the patch:\n\n";
     for row in results
         .rows
         .iter()
