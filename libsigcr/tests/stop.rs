@@ -151,3 +151,24 @@ fn the_process_goes_on_after_it_was_held() {
     drop(stopped);
     assert_eq!(target.end(), 1);
 }
+
+/// A thread that is dying when it is let go has to be waited for by who traced it: else the process
+/// stays a zombie that nobody can take.
+#[test]
+fn a_process_that_is_killed_as_it_is_let_go_can_be_waited_for() {
+    for _ in 0..20 {
+        let mut target = Target::start();
+        let stopped = Stopped::by_ptrace(target.pid()).unwrap();
+        target.child.kill().unwrap();
+        drop(stopped);
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while target.child.try_wait().unwrap().is_none() {
+            if Instant::now() > deadline {
+                // Nor could it be when it is dropped.
+                std::mem::forget(target);
+                panic!("it cannot be waited for");
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+}

@@ -98,18 +98,15 @@ impl Drop for Traced {
     }
 }
 
-/// Detaches the thread. One that was killed meanwhile cannot be detached, only reaped, and that only
+/// Detaches the thread. One that is in no stop cannot be detached: it was interrupted a moment ago,
+/// or has just executed a new program, and will be in one; or it was killed, and can only be reaped
 /// when it has ended.
 fn let_go(pid: i32, tid: i32) {
     const PATIENCE: Duration = Duration::from_secs(1);
     let deadline = Instant::now() + PATIENCE;
-    while sys::detach(tid).is_err() {
-        if task::is_dead(pid, tid) {
-            return reap(pid, tid);
-        }
-        if Instant::now() > deadline {
-            return;
-        }
+    while sys::detach(tid).is_err() && !reap(pid, tid) && Instant::now() < deadline {
+        // That it is gone shows at the next turn.
+        let _ = sys::interrupt(tid);
         thread::sleep(NAP);
     }
 }
@@ -160,9 +157,11 @@ fn unless_gone(result: Result<(), Errno>) -> Result<(), Failure> {
     }
 }
 
-/// Lets a dead thread go. The process itself is left to its parent, if that is the caller.
-fn reap(pid: i32, tid: i32) {
-    if tid != pid || task::parent(pid) != Some(std::process::id()) {
-        sys::reap(tid);
+/// Lets a dead thread go; false if it is not dead. The process itself is left to its parent, if that
+/// is the caller.
+fn reap(pid: i32, tid: i32) -> bool {
+    if tid == pid && task::parent(pid) == Some(std::process::id()) {
+        return task::is_dead(pid, tid);
     }
+    sys::reap(tid)
 }

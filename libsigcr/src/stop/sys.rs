@@ -71,10 +71,17 @@ pub(crate) fn take_stop(tid: i32) -> Result<Option<Stop>, Errno> {
     }))
 }
 
-/// Takes the exit of the dead thread `tid` as its tracer, so that it can go. Does not wait.
-pub(super) fn reap(tid: i32) {
-    // SAFETY: A null pointer means that the status is not wanted.
-    unsafe { libc::waitpid(tid, ptr::null_mut(), libc::WNOHANG | libc::__WALL) };
+/// Takes the exit of the dead thread `tid` as its tracer, so that it can go. Does not wait. False if
+/// the thread has not ended; true also if it is none of the caller's.
+pub(super) fn reap(tid: i32) -> bool {
+    let mut status = 0;
+    // SAFETY: The call writes the status into a local variable.
+    let ret = unsafe { libc::waitpid(tid, &mut status, libc::WNOHANG | libc::__WALL) };
+    match ret {
+        0 => false,
+        // Of a thread that is traced it also reports stops.
+        _ => ret < 0 || !libc::WIFSTOPPED(status),
+    }
 }
 
 /// Whether the process of `pidfd` has exited.
