@@ -243,10 +243,16 @@ pub fn set_sigpending_limit(pid: Pid, count: u64) -> Result<u64> {
 
 /// Takes one pending signal of `set` without waiting: its number, code, pid and value.
 pub fn take_pending(set: u64) -> Result<(u32, i32, i32, u64)> {
+    wait_pending(set, Duration::ZERO)
+}
+
+/// Takes one pending signal of `set`, for which it waits so long: as [`take_pending`].
+pub fn wait_pending(set: u64, limit: Duration) -> Result<(u32, i32, i32, u64)> {
     let mut info = [0u64; 16];
-    let now = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
+    let limit = libc::timespec {
+        // A duration of seconds.
+        tv_sec: limit.as_secs() as libc::time_t,
+        tv_nsec: limit.subsec_nanos().into(),
     };
     // SAFETY: the set has the size that is passed, and 128 bytes have room for a siginfo.
     let signo = Errno::result(unsafe {
@@ -254,7 +260,7 @@ pub fn take_pending(set: u64) -> Result<(u32, i32, i32, u64)> {
             libc::SYS_rt_sigtimedwait,
             std::ptr::from_ref(&set),
             info.as_mut_ptr(),
-            &now,
+            &limit,
             size_of::<u64>(),
         )
     })?;

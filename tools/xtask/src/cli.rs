@@ -36,6 +36,8 @@ pub(crate) enum Verb {
     Fuzz(FuzzArgs),
     /// Compare the patched kernel with the same one without the patch
     Harmless(HarmlessArgs),
+    /// Let storms loose on processes that are checkpointed and restored, and look for races
+    Soak(SoakArgs),
     /// Boot the patched kernel and run a program in it, or a shell
     Boot(BootArgs),
     /// Count the instructions of the calls, and of what they are compared with
@@ -156,6 +158,29 @@ pub(crate) struct HarmlessArgs {
     /// Write the tables to docs/harmless.md
     #[arg(long, conflicts_with = "filter")]
     pub(crate) save: bool,
+}
+
+/// How to soak.
+///
+/// Processes that are flooded with numbered signals, stopped, frozen, traced, that fork, exec and
+/// are killed, are checkpointed and restored all the while. No signal may get lost or come twice
+/// that has to arrive, and the kernel must not complain.
+#[derive(Debug, Args)]
+pub(crate) struct SoakArgs {
+    #[command(flatten)]
+    pub(crate) tree: TreeArgs,
+    /// About so many minutes in each kernel
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub(crate) minutes: u64,
+    /// Soak this kernel only; may be given several times [default: debug and kcsan]
+    #[arg(long, value_enum)]
+    pub(crate) flavour: Vec<Flavour>,
+    /// Decides what happens, but for who is faster
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Only storms whose name holds this: live, mortal, stopped, own
+    #[arg(long, value_name = "STR")]
+    pub(crate) filter: Option<String>,
 }
 
 /// What to boot.

@@ -43,6 +43,7 @@ fn run(cli: Cli) -> anyhow::Result<u8> {
         Verb::Bench(args) => verbs::bench::run(&paths, &args),
         Verb::Harmless(args) => verbs::harmless::run(&paths, &args),
         Verb::Fuzz(args) => verbs::fuzz::run(&paths, &args),
+        Verb::Soak(args) => verbs::soak::run(&paths, &args),
         Verb::Boot(args) => verbs::boot::run(&paths, &args),
         Verb::Kernel(verb) => verbs::kernel::run(&paths, &verb),
         Verb::Lint(args) => lint::run(&paths, &args),

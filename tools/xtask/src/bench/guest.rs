@@ -33,7 +33,7 @@ pub(crate) fn run(paths: &Paths, args: &BenchArgs) -> Result<Results> {
         flavour: Flavour::Product,
         cpus_count: 1,
         icount: true,
-        logs: "bench",
+        logs: "bench".to_owned(),
     };
     let session = Session::new(paths, workshop.tools.qemu.clone(), &kernel, image, &options)?;
     drop(workshop);

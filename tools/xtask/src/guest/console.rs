@@ -78,13 +78,15 @@ fn begins(message: &str) -> bool {
 /// Returns the index behind the last line of the report that begins at `start`.
 fn end_of(lines: &[&str], start: usize) -> usize {
     let limit = lines.len().min(start + LINES_COUNT_MAX);
-    let is_kasan = lines[start].contains("KASAN") || lines[start].contains("UBSAN");
+    let is_kasan = ["KASAN", "KCSAN", "UBSAN"]
+        .iter()
+        .any(|name| lines[start].contains(name));
     let mut trace_end = None;
     for (at, line) in lines.iter().enumerate().take(limit).skip(start + 1) {
         if line.contains("---[ end") {
             return at + 1;
         }
-        // KASAN and UBSAN close with a double line; what follows their trace belongs to them.
+        // These close with a double line; what follows their trace belongs to them.
         if is_kasan && line.starts_with("====") {
             return at + 1;
         }

@@ -39,7 +39,7 @@ fn session(image: Image) -> Session {
         flavour: Flavour::Product,
         cpus_count: 2,
         icount: false,
-        logs: "harness",
+        logs: "harness".to_owned(),
     };
     let qemu = on_path("qemu-system-x86_64").unwrap();
     Session::new(&Paths::find().unwrap(), qemu, &kernel, image, &options).unwrap()

@@ -12,6 +12,7 @@ mod harness_tests;
 pub(crate) mod image;
 pub(crate) mod programs;
 pub(crate) mod qemu;
+pub(crate) mod races;
 pub(crate) mod session;
 pub(crate) mod terminal;
 pub(crate) mod verdict;

@@ -27,7 +27,7 @@ pub(crate) struct Options {
     /// Count instructions instead of time.
     pub(crate) icount: bool,
     /// Names the log files.
-    pub(crate) logs: &'static str,
+    pub(crate) logs: String,
 }
 
 /// A kernel and an image, ready to be booted.
@@ -36,7 +36,7 @@ pub(crate) struct Session {
     qemu: PathBuf,
     machine: Machine,
     image: Image,
-    logs: &'static str,
+    logs: String,
     /// Holds the sockets and copies of kernel and image, so that a build that is started in the
     /// meantime changes nothing here.
     dir: tempfile::TempDir,
@@ -62,7 +62,7 @@ impl Session {
             verdict_socket: at("verdict"),
             cpus_count: options.cpus_count,
             memory_mib: match options.flavour {
-                Flavour::Product => 1024,
+                Flavour::Product | Flavour::Kcsan => 1024,
                 Flavour::Debug => 2048,
             },
             accel: Accel::Tcg,
@@ -77,7 +77,7 @@ impl Session {
             qemu,
             machine,
             image,
-            logs: options.logs,
+            logs: options.logs.clone(),
             dir,
         })
     }

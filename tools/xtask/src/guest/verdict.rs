@@ -5,6 +5,7 @@
 use guest_init::protocol::{Event, Outcome, Program, KUNIT};
 
 use super::boot::{End, Report};
+use super::races;
 
 /// The sum of some tests.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -109,7 +110,7 @@ pub(crate) fn guest_failures(report: &Report) -> Vec<String> {
             _ => {}
         }
     }
-    for splat in &report.splats {
+    for splat in report.splats.iter().filter(|s| !races::is_of_others(s)) {
         let lines = splat.lines.iter().map(String::as_str);
         failures.push(format!("the kernel complained:\n{}", indented(lines)));
     }

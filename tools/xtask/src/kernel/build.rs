@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{bail, Context, Result};
 
@@ -12,9 +13,10 @@ use super::make::Make;
 use super::overlay::Overlay;
 use super::steps::Steps;
 use super::tree::{self, Tree};
-use super::{config, source, Variant};
+use super::{config, source, Flavour, Variant};
 use crate::setup::tools::Tools;
 use crate::util::command::logged;
+use crate::util::files::write_if_changed;
 use crate::util::hash::{self, Key};
 use crate::util::paths::Paths;
 
@@ -24,6 +26,9 @@ pub(crate) struct Kernel {
     /// The bootable image.
     pub(crate) image: PathBuf,
 }
+
+/// The compiler that [`instrument_rust`] puts in front of rustc.
+const RUSTC_KCSAN: &str = include_str!("rustc-kcsan.sh");
 
 /// Finds a source on which the patch applies, and returns the patched tree.
 pub(crate) fn patched_tree(paths: &Paths, base: &Base, user_tree: Option<&Path>) -> Result<Tree> {
@@ -91,9 +96,11 @@ pub(crate) fn build(
     let complete_before = old_stamp.is_some() && state.kernel.image.exists();
     let mut steps = Steps::begin(&what, &make.out, complete_before, estimate)?;
     let log = paths.log(&format!("build-{}", variant.name))?;
-    logged(&mut make.command(&["bzImage"])?, &log, |line| {
-        steps.line(line)
-    })?;
+    let mut command = make.command(&["bzImage"])?;
+    if variant.flavour == Flavour::Kcsan {
+        instrument_rust(&make, &mut command)?;
+    }
+    logged(&mut command, &log, |line| steps.line(line))?;
     steps.done()?;
     fs::write(&state.stamp, state.new_stamp()?)?;
     Ok(state.kernel)
@@ -141,16 +148,20 @@ struct State {
 impl State {
     fn of(paths: &Paths, tools: &Tools, tree: &Tree, variant: Variant) -> Result<Self> {
         let out = build_dir(paths, tree, variant.name);
+        let mut inputs = Key::default();
+        inputs
+            .add(&tree.key)
+            .add(config::fragments_key(paths, variant)?)
+            .add(&tools.versions_key);
+        if variant.flavour == Flavour::Kcsan {
+            inputs.add(RUSTC_KCSAN);
+        }
         Ok(Self {
             kernel: Kernel {
                 image: out.join("arch/x86/boot/bzImage"),
             },
             stamp: out.join(".sigcr-built"),
-            inputs: Key::default()
-                .add(&tree.key)
-                .add(config::fragments_key(paths, variant)?)
-                .add(&tools.versions_key)
-                .finish(),
+            inputs: inputs.finish(),
             comparable: !tree.id.starts_with("user-"),
         })
     }
@@ -169,4 +180,15 @@ impl State {
             && self.kernel.image.exists()
             && self.old_stamp() == Some(self.new_stamp()?))
     }
+}
+
+/// Makes a build instrument Rust code for KCSAN.
+fn instrument_rust(make: &Make<'_>, command: &mut Command) -> Result<()> {
+    let wrapper = make.out.join("rustc-kcsan");
+    write_if_changed(&wrapper, RUSTC_KCSAN.as_bytes(), true)?;
+    // Of two assignments on make's command line the later one counts.
+    command
+        .arg(format!("RUSTC={}", wrapper.display()))
+        .env("SIGCR_RUSTC", make.tools.rust.tool("rustc"));
+    Ok(())
 }

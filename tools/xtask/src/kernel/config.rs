@@ -181,6 +181,7 @@ mod tests {
             include_str!("../../../../selftests/config/base.config"),
             include_str!("../../../../selftests/config/product.config"),
             include_str!("../../../../selftests/config/debug.config"),
+            include_str!("../../../../selftests/config/kcsan.config"),
         ] {
             let names: Vec<&str> = text.lines().filter_map(setting).map(|(n, _)| n).collect();
             let mut unique = names.clone();

@@ -15,24 +15,27 @@ pub(crate) mod tree;
 
 use clap::ValueEnum;
 
-/// Which of the two kernels.
+/// Which of the kernels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Flavour {
     /// What a user would run.
     Product,
     /// With every checker that can find a mistake: KASAN, lockdep, UBSAN, kmemleak and more.
     Debug,
+    /// With the detector of races, KCSAN, which excludes KASAN.
+    Kcsan,
 }
 
 impl Flavour {
-    /// Both.
-    pub(crate) const ALL: [Self; 2] = [Self::Product, Self::Debug];
+    /// Those that all guest programs are tested in.
+    pub(crate) const TESTED: [Self; 2] = [Self::Product, Self::Debug];
 
     /// Its name in commands, folders and messages.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Product => "product",
             Self::Debug => "debug",
+            Self::Kcsan => "kcsan",
         }
     }
 }

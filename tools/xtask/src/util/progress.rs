@@ -42,6 +42,11 @@ impl Progress {
         )
     }
 
+    /// A step that takes about `total` seconds.
+    pub(crate) fn seconds(what: &str, total: u64) -> Self {
+        Self::new(what, ProgressBar::new(total), "{pos}/{len} s")
+    }
+
     /// A step of which `total_len` bytes are expected.
     pub(crate) fn bytes(what: &str, total_len: u64) -> Self {
         Self::new(

@@ -38,7 +38,7 @@ pub(crate) fn run(paths: &Paths, args: &BootArgs) -> Result<u8> {
         flavour: args.flavour,
         cpus_count: args.smp.unwrap_or(if args.icount { 1 } else { 2 }),
         icount: args.icount,
-        logs: "boot",
+        logs: "boot".to_owned(),
     };
     let session = Session::new(paths, workshop.tools.qemu.clone(), &kernel, image, &options)?;
     // The session has its own copies; others may build while the guest runs.

@@ -28,7 +28,7 @@ pub(crate) fn run(paths: &Paths, args: &TreeArgs) -> Result<u8> {
         flavour: Flavour::Product,
         cpus_count: 2,
         icount: false,
-        logs: "demo",
+        logs: "demo".to_owned(),
     };
     let session = Session::new(paths, workshop.tools.qemu.clone(), &kernel, image, &options)?;
     drop(workshop);

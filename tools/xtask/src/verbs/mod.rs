@@ -10,6 +10,8 @@ pub(crate) mod demo;
 pub(crate) mod fuzz;
 pub(crate) mod harmless;
 pub(crate) mod kernel;
+mod long;
+pub(crate) mod soak;
 pub(crate) mod test;
 
 use anyhow::Result;

@@ -58,7 +58,7 @@ fn test_in_guest(paths: &Paths, args: &TestArgs, verdict: &mut Verdict) -> Resul
     let programs = programs::build(paths, Some((&workshop.tools, &workshop.tree)))?;
     let suites = suites(&Overlay::read(paths)?, args.filter.as_deref());
     let flavours = match &args.flavour[..] {
-        [] => &Flavour::ALL[..],
+        [] => &Flavour::TESTED[..],
         some => some,
     };
     for &flavour in flavours {
@@ -95,7 +95,7 @@ fn test_in_kernel(
         flavour,
         cpus_count: 2,
         icount: false,
-        logs: flavour.name(),
+        logs: flavour.name().to_owned(),
     };
     let image = programs.image.clone();
     let qemu = workshop.tools.qemu.clone();
@@ -208,7 +208,7 @@ fn job(programs: &Programs, suites: &[String], flavour: Flavour, filter: Option<
             env: Vec::new(),
             timeout_secs: match flavour {
                 Flavour::Product => 180,
-                Flavour::Debug => 600,
+                Flavour::Debug | Flavour::Kcsan => 600,
             },
             interactive: false,
         })

@@ -80,7 +80,7 @@ pub(super) fn sessions(
             flavour: Flavour::Product,
             cpus_count: 2,
             icount: false,
-            logs: ["upstream-plain", "upstream-patched"][index],
+            logs: ["upstream-plain", "upstream-patched"][index].to_owned(),
         };
         let qemu = workshop.tools.qemu.clone();
         Session::new(
