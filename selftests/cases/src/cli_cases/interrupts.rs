@@ -156,8 +156,10 @@ fn interrupted(
         ensure!(Instant::now() < deadline, "the target was never stopped");
     }
     sleep(Duration::from_micros(700 * round as u64));
-    // The child is not waited for yet, so the number is still its own.
-    kill(Pid::from_raw(child.id() as i32), signal)?;
+    // Until it is waited for, its number is its own.
+    if child.try_wait()?.is_none() {
+        kill(Pid::from_raw(child.id() as i32), signal)?;
+    }
     let ran = crate::tool::Ran::from_output(child.wait_with_output()?)?;
     ensure!(
         ran.code == 0 || ran.code == 128 + signal as i32,

@@ -94,6 +94,9 @@ impl SigAction {
     }
 }
 
+/// The sigset of `SIGALRM`.
+pub(super) const SIGALRM: u64 = 1 << (bindings::SIGALRM - 1);
+
 /// How many actions are looked at together; a divisor of their number.
 const ACTION_GROUP_COUNT: u32 = 8;
 
@@ -363,7 +366,6 @@ impl<'a> SighandGuard<'a> {
     /// when its pending `SIGALRM` is taken from the shared queue.
     #[inline]
     pub fn has_expired_itimer(&self) -> bool {
-        const SIGALRM: u64 = 1 << (bindings::SIGALRM - 1);
         // SAFETY: As in `signal_flags()`.
         let interval_ns = unsafe { (*self.signal()).it_real_incr };
         interval_ns != 0 && self.shared_queue().set() & SIGALRM != 0

@@ -15,6 +15,7 @@ use super::{
         owner,
         Owner, //
     },
+    sighand::SIGALRM,
     standstill::count_exchange,
     SighandGuard,
     TaskKey, //
@@ -159,15 +160,20 @@ impl SighandGuard<'_> {
             }
         };
         let signal = self.signal();
-        // SAFETY: `signal` is valid; siglock protects the timer and the interval.
-        let (left_ns, running, interval_ns) = unsafe {
+        // SAFETY: `signal` is valid; siglock protects the timer and the interval. Only that the
+        // timer is taken out of its queue, and that it is done, may come at any time.
+        let (left_ns, queued, active, interval_ns) = unsafe {
             let timer = &raw mut (*signal).real_timer;
             (
                 bindings::__hrtimer_get_remaining(timer, false),
+                (&raw const (*timer).is_queued).read_volatile(),
                 bindings::hrtimer_active(timer),
                 (*signal).it_real_incr,
             )
         };
+        // One that is firing right now waits for siglock to queue its signal, or has just done so:
+        // it makes no difference if one is pending.
+        let running = queued || (active && self.shared_queue().set() & SIGALRM == 0);
         let real = Itimer {
             // A running one that is overdue fires at once.
             remaining_ns: match running {

@@ -18,9 +18,12 @@
 #define FAULT_COUNT_MAX_TEXT "1000000"
 
 /*
- * So many that the first buffer of a checkpoint is too small, and that all fit
- * into a page: with more, and no memory, kmemleak complains of its own lack.
+ * The room for a record. No more than a page: the kernel would fall back on
+ * vmalloc(), and without memory there, kmemleak complains of its own lack.
  */
+#define ROOM_SIZE 4096
+
+/* So many that a good part of it is taken. */
 #define SHARED_COUNT 40
 #define PRIVATE_COUNT 10
 #define ACTION_COUNT 5
@@ -325,7 +328,7 @@ TEST_F(faults, checkpoint_fails_cleanly_by_whatever_fails)
 		record->len = self->before.record.len;
 		fault = WITH_FAULT(self, nth, ret,
 				   sigckpt(self->target.pidfd, record->bytes,
-					   RECORD_SIZE, 0));
+					   ROOM_SIZE, 0));
 		if (ret == -ENOMEM)
 			EXPECT_TRUE(is_untouched(record));
 		if (ret >= 0) {
@@ -358,7 +361,7 @@ TEST_F(faults, checkpoint_without_memory_is_enomem)
 		memset(record->bytes, 0xa5, RECORD_SIZE);
 		fault_count = WITH_MEMORY(self, memory, ret,
 					  sigckpt(self->target.pidfd,
-						  record->bytes, RECORD_SIZE,
+						  record->bytes, ROOM_SIZE,
 						  0));
 		if (!fault_count)
 			break;
@@ -385,11 +388,11 @@ TEST_F(faults, checkpoint_whose_copy_fails_is_efault)
 	ASSERT_TRUE(record_alloc(record));
 	EXPECT_EQ(-EFAULT, WITH_COPIES(self, 0,
 				       sigckpt(self->target.pidfd,
-					       record->bytes, RECORD_SIZE, 0)));
+					       record->bytes, ROOM_SIZE, 0)));
 	EXPECT_STREQ("", state_compare(&self->before, &self->target));
 	EXPECT_EQ(self->before.record.len,
 		  WITH_COPIES(self, 1, sigckpt(self->target.pidfd,
-					       record->bytes, RECORD_SIZE, 0)));
+					       record->bytes, ROOM_SIZE, 0)));
 	/* To measure it, nothing is. */
 	EXPECT_EQ(self->before.record.len,
 		  WITH_COPIES(self, 0, sigckpt(self->target.pidfd, NULL, 0,
