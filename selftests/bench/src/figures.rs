@@ -13,6 +13,7 @@ use guest_init::figure::{Case, Figure, Line, Via, What};
 use nix::sys::memfd::{memfd_create, MFdFlags};
 use nix::sys::wait::{waitpid, WaitStatus};
 use nix::unistd::{fork, ForkResult, Pid};
+use sigcr::stop::Stopped;
 use sigcr::{CheckpointFlags, RestoreFlags, Snapshot};
 
 use crate::clock::{count, count_once, Count};
@@ -72,7 +73,10 @@ impl Bench {
         let measure = |mut run: Box<dyn FnMut() -> anyhow::Result<u64> + '_>| {
             let mut run = || -> anyhow::Result<()> {
                 let found = run()?;
-                ensure!(found == wanted, "PEEKSIGINFO found {found} of {wanted}");
+                ensure!(
+                    found == wanted,
+                    "ptrace(2) found {found} of {wanted} signals"
+                );
                 Ok(())
             };
             match wanted {
@@ -81,7 +85,14 @@ impl Bench {
             }
         };
         let bytes = wanted * 128;
-        // A backend that takes the whole state by ptrace(2) has its place here, as `Case::Live`.
+        let mut record_len = 0;
+        let whole = measure(Box::new(|| {
+            let stopped = Stopped::by_ptrace(self.subject.pid().as_raw())?;
+            let snapshot = sigcr::ptrace::checkpoint(&stopped)?.snapshot;
+            record_len = snapshot.as_bytes().len() as u64;
+            Ok(pending_count(&snapshot) as u64)
+        }))?;
+        self.tell(What::Sigckpt, Via::Ptrace, Case::Live, whole, record_len)?;
         let part = measure(Box::new(|| ptrace::masks_and_queues(tids)))?;
         self.tell(What::Sigckpt, Via::Ptrace, Case::Part, part, bytes)?;
         let held = ptrace::Held::seize(tids)?;

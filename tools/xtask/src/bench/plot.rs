@@ -13,6 +13,10 @@ type Curve = (&'static str, Way);
 
 const SIGCKPT: Curve = ("sigckpt", Way(What::Sigckpt, Via::Raw, Case::Stopped));
 const SIGRESTORE: Curve = ("sigrestore", Way(What::Sigrestore, Via::Raw, Case::Stopped));
+const BACKEND: Curve = (
+    "ptrace(2): the whole state",
+    Way(What::Sigckpt, Via::Ptrace, Case::Live),
+);
 const PTRACE: Curve = (
     "ptrace(2): masks and queues only",
     Way(What::Sigckpt, Via::Ptrace, Case::Part),
@@ -47,14 +51,14 @@ const PLOTS: &[Plot] = &[
         title: "One thread, n pending signals",
         x_title: "pending signals",
         x: |figure| (Size::of(figure) == Size::pending(figure.pending)).then_some(figure.pending),
-        curves: &[PTRACE, SIGRESTORE, SIGCKPT, FLOOR],
+        curves: &[BACKEND, PTRACE, SIGRESTORE, SIGCKPT, FLOOR],
     },
     Plot {
         file: "threads.svg",
         title: "n threads, no pending signal",
         x_title: "threads",
         x: |figure| (Size::of(figure) == Size::threads(figure.threads)).then_some(figure.threads),
-        curves: &[STATUS, PTRACE, SIGRESTORE, SIGCKPT, FLOOR],
+        curves: &[STATUS, BACKEND, PTRACE, SIGRESTORE, SIGCKPT, FLOOR],
     },
     Plot {
         file: "hold.svg",
@@ -65,7 +69,8 @@ const PLOTS: &[Plot] = &[
     },
 ];
 
-const COLOURS: [RGBColor; 5] = [
+const COLOURS: [RGBColor; 6] = [
+    RGBColor(0x94, 0x67, 0xbd),
     RGBColor(0xd6, 0x27, 0x28),
     RGBColor(0xff, 0x7f, 0x0e),
     RGBColor(0x1f, 0x77, 0xb4),
