@@ -5,7 +5,6 @@
 use std::{
     fs,
     io::{BufRead, BufReader},
-    path::Path,
     process::{ChildStdout, Command, Stdio},
     ptr,
     sync::atomic::{AtomicBool, Ordering},
@@ -14,6 +13,8 @@ use std::{
 };
 
 use sigcr::stop::{How, Stopped};
+
+mod c_program;
 
 /// The C program, running and ready.
 struct Target {
@@ -26,14 +27,7 @@ impl Target {
     fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let program = dir.path().join("target");
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stop_target.c");
-        let status = Command::new("cc")
-            .args(["-Wall", "-Werror", "-pthread", "-o"])
-            .arg(&program)
-            .arg(source)
-            .status()
-            .unwrap();
-        assert!(status.success());
+        c_program::compile("stop_target.c", &program);
         let mut command = Command::new(&program);
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut output = BufReader::new(child.stdout.take().unwrap());

@@ -18,6 +18,9 @@ use sigcr::{
     Model, SigNo,
 };
 
+#[path = "../c_program/mod.rs"]
+mod c_program;
+
 /// The C program, running and ready.
 pub(crate) struct Target {
     pub(crate) child: Child,
@@ -29,14 +32,7 @@ fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
         let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ptrace_target");
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/ptrace_target.c");
-        let status = Command::new("cc")
-            .args(["-Wall", "-Werror", "-pthread", "-o"])
-            .arg(&program)
-            .arg(source)
-            .status()
-            .unwrap();
-        assert!(status.success());
+        c_program::compile("ptrace_target.c", &program);
         program
     })
 }
