@@ -234,6 +234,8 @@ fn a_process_does_not_notice_that_it_is_taken() {
         assert!(model.threads.len() >= 7, "{}", model.threads.len());
         taken_count += 1;
     }
+    // SIGTERM would overtake them, and end the process with them pending.
+    target.wait_for_empty_queue();
     target.send(libc::SIGTERM);
     assert_eq!(target.line(), format!("{sent_count} 0"));
     assert!(target.child.wait().unwrap().success());

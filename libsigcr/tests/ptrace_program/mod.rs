@@ -81,6 +81,23 @@ impl Target {
             sleep(Duration::from_millis(5));
         }
     }
+
+    /// Waits until no signal is pending for the process.
+    pub(crate) fn wait_for_empty_queue(&self) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+            let pending = status
+                .lines()
+                .find_map(|line| line.strip_prefix("ShdPnd:\t"))
+                .unwrap();
+            if pending.bytes().all(|digit| digit == b'0') {
+                return;
+            }
+            assert!(Instant::now() < deadline, "still pending: {pending}");
+            sleep(Duration::from_millis(5));
+        }
+    }
 }
 
 impl Drop for Target {

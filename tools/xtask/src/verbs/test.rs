@@ -208,7 +208,7 @@ fn job(programs: &Programs, suites: &[String], flavour: Flavour, filter: Option<
             env: Vec::new(),
             timeout_secs: match flavour {
                 Flavour::Product => 180,
-                Flavour::Debug | Flavour::Kcsan => 600,
+                Flavour::Debug | Flavour::Kcsan => 1200,
             },
             interactive: false,
         })
