@@ -18,7 +18,7 @@ pub(super) enum End {
     Timeout,
     /// It took the guest down with it.
     GuestDown,
-    /// It was not begun.
+    /// It was not begun, or could not be executed.
     NotRun,
 }
 
@@ -41,6 +41,9 @@ pub(super) struct Counts {
 /// The status that says that all was skipped.
 const KSFT_SKIP: i32 = 4;
 
+/// The statuses of a shell that could not execute the program.
+const NOT_EXECUTED: [i32; 2] = [126, 127];
+
 /// Reads what all boots that it took have to say about a program.
 pub(super) fn read(name: &str, reports: &[Report]) -> ProgramResult {
     let mut end = End::NotRun;
@@ -58,10 +61,11 @@ pub(super) fn read(name: &str, reports: &[Report]) -> ProgramResult {
         }
         output += &output_of(name, &String::from_utf8_lossy(&report.output));
     }
-    ProgramResult {
-        end,
-        cases: cases(&output),
+    let cases = cases(&output);
+    if matches!(end, End::Exit(code) if NOT_EXECUTED.contains(&code)) && cases.is_empty() {
+        end = End::NotRun;
     }
+    ProgramResult { end, cases }
 }
 
 /// What one program wrote.
@@ -285,6 +289,9 @@ mod tests {
         assert_eq!((down.end, down.counts()), (End::GuestDown, counts(1, 1, 0)));
         assert_eq!(read("d/q", &[]).end, End::NotRun);
         assert_eq!(read("d/q", &[]).counts(), counts(0, 1, 0));
+        let not_found = result("sh: ./p: not found\n", 127);
+        assert_eq!(not_found.end, End::NotRun);
+        assert_eq!(result("ok 1 a\n", 127).end, End::Exit(127));
     }
 
     #[test]

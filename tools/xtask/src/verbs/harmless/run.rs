@@ -9,7 +9,7 @@ use std::thread;
 use anyhow::{Context, Result};
 use guest_init::protocol::{Job, Program};
 
-use super::results::{self, ProgramResult};
+use super::results::{self, End, ProgramResult};
 use super::selftests::{Test, Tests};
 use crate::guest::boot::{Report, Sink};
 use crate::guest::programs;
@@ -50,13 +50,17 @@ impl Results {
                 .map_or(String::new(), |all| all.join(", "));
             format!("{}: {last}", row.name)
         });
+        // What was run in neither kernel agrees, and says nothing.
+        let not_run = |row: &&Row| row.results.iter().any(|result| result.end == End::NotRun);
+        let not_run = self.rows.iter().filter(|row| row.agrees()).filter(not_run);
+        let not_run = not_run.map(|row| format!("{}: {}", row.name, End::NotRun));
         // A complaint that both kernels make is not the patch's doing.
         let complaint = |text: &String| format!("with the patch: {text}");
         let complaints = self.complaints[1]
             .iter()
             .filter(|text| !self.complaints[0].contains(text))
             .map(complaint);
-        differs.chain(complaints).collect()
+        differs.chain(not_run).chain(complaints).collect()
     }
 }
 
@@ -202,5 +206,45 @@ fn program(test: &Test) -> Program {
         env: Vec::new(),
         timeout_secs: test.timeout_secs,
         interactive: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(name: &str, ends: [End; 2]) -> Row {
+        let results = ends.map(|end| ProgramResult {
+            end,
+            cases: Vec::new(),
+        });
+        Row {
+            name: name.to_owned(),
+            differences: vec![results[0].differences(&results[1])],
+            results,
+        }
+    }
+
+    #[test]
+    fn what_differs_or_was_run_in_neither_kernel_is_a_failure() {
+        let results = Results {
+            rows: vec![
+                row("a", [End::Exit(1); 2]),
+                row("b", [End::Exit(0), End::Timeout]),
+                row("c", [End::NotRun; 2]),
+            ],
+            complaints: [
+                vec!["old".to_owned()],
+                vec!["old".to_owned(), "new".to_owned()],
+            ],
+        };
+        assert_eq!(
+            results.failures(),
+            [
+                "b: status 0 / killed after its time was up",
+                "c: was not run",
+                "with the patch: new"
+            ]
+        );
     }
 }

@@ -23,7 +23,11 @@ use crate::util::progress::Progress;
 pub(super) const FOLDERS: &[&str] = &[
     "breakpoints",
     "clone3",
+    "coredump",
+    "filesystems/epoll",
     "futex/functional",
+    "mqueue",
+    "perf_events",
     "pid_namespace",
     "pidfd",
     "ptrace",
@@ -74,7 +78,12 @@ fn left_out(name: &str) -> Option<&'static str> {
 }
 
 /// Those that take longer than others, and how long they may.
-const TIMEOUTS_SECS: &[(&str, u64)] = &[("seccomp/seccomp_bpf", 300), ("timers/posix_timers", 120)];
+const TIMEOUTS_SECS: &[(&str, u64)] = &[
+    ("pidfd/pidfd_poll_test", 300),
+    ("pidfd/pidfd_test", 300),
+    ("seccomp/seccomp_bpf", 300),
+    ("timers/posix_timers", 120),
+];
 
 fn timeout_secs(name: &str) -> u64 {
     let own = TIMEOUTS_SECS.iter().find(|(long, _)| *long == name);
@@ -137,7 +146,7 @@ fn build_folder(
     tests: &mut Tests,
 ) -> Result<()> {
     let source = tree.dir.join("tools/testing/selftests").join(folder);
-    let programs = out.join("programs").join(folder);
+    let programs = out.join("static").join(folder);
     fs::create_dir_all(&programs)?;
     let make = |targets: &[&str]| {
         let mut make = std::process::Command::new("make");
@@ -150,7 +159,8 @@ fn build_folder(
                     "KHDR_INCLUDES=-isystem {}",
                     out.join("headers/usr/include").display()
                 ),
-                "USERLDFLAGS=-static".to_owned(),
+                // Not as flags, which those of x86 do not take.
+                "CC=gcc -static".to_owned(),
                 // Some use offsetof() and take it from a header that does not always have it.
                 "USERCFLAGS=-include stddef.h".to_owned(),
                 "COLLECTION=test".to_owned(),
