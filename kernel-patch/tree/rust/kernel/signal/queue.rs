@@ -714,4 +714,47 @@ mod tests {
         assert_eq!(seen, (7, [Some((40, 1)), Some((40, 2)), None]));
         Ok(())
     }
+
+    #[test]
+    fn a_pool_gives_each_of_its_signals_once() -> Result {
+        let mut pool = pool_of(5)?;
+        // There are some, so none are made.
+        pool.fill(7)?;
+        let mut seen = [core::ptr::null_mut(); 5];
+        for at in 0..5 {
+            let signal = pool.take().ok_or(EINVAL)?;
+            let is_new = !signal.is_null() && !seen.contains(&signal);
+            assert!(is_new);
+            seen[at] = signal;
+        }
+        let is_empty = pool.take().is_none();
+        // They are the pool's again, which frees them.
+        pool.signals[..5].copy_from_slice(&seen);
+        pool.count = 5;
+        assert!(is_empty);
+        Ok(())
+    }
+
+    #[test]
+    fn a_pool_makes_one_at_least_and_no_more_than_it_has_room_for() -> Result {
+        assert_eq!(pool_of(0)?.count, 1);
+        assert_eq!(pool_of(POOL_COUNT)?.count, POOL_COUNT);
+        assert_eq!(pool_of(usize::MAX)?.count, POOL_COUNT);
+        Ok(())
+    }
+
+    #[test]
+    fn nothing_is_appended_out_of_an_empty_pool() -> Result {
+        let mut list = list_of(&[(40, 1)])?;
+        let pushed = list.push(&siginfo_of((40, 2)), &mut SignalPool::empty());
+        let seen = under_siglock(|sighand| {
+            sighand.replace_queue(None, &mut list, set_of(40), 0);
+            let seen = signals_in(sighand.shared_queue());
+            sighand.replace_queue(None, &mut list, 0, 1);
+            seen
+        })?;
+        assert_eq!(pushed, Err(ENOMEM));
+        assert_eq!(seen, [Some((40, 1)), None]);
+        Ok(())
+    }
 }
