@@ -60,6 +60,16 @@ macro_rules! cases {
 /// an idle host, since a busy one is slower.
 pub const LIMIT: Duration = Duration::from_secs(240);
 
+/// Calls `run` if the kernel has the system calls and they may be used; else says why not, and fails.
+pub fn with_calls(run: impl FnOnce() -> ExitCode) -> ExitCode {
+    let status = sigcr::status();
+    if status.is_available() {
+        return run();
+    }
+    println!("Bail out! {status}");
+    ExitCode::FAILURE
+}
+
 /// Runs the cases whose name holds `filter` and prints TAP; success only if none failed.
 pub fn run(cases: &[Case], filter: Option<&str>) -> ExitCode {
     let mut out = io::stdout();

@@ -44,18 +44,17 @@ fn main() -> ExitCode {
         }
     }
     let args = Args::parse();
-    let status = sigcr::status();
-    if !status.is_available() {
-        println!("Bail out! {status}");
-        return ExitCode::FAILURE;
-    }
-    let seconds_before = watch_for_hung_tasks("30");
     let options = Options {
         seed: args.seed,
         limit: Duration::from_secs(args.seconds),
         filter: args.filter,
     };
-    let result = rounds::run(&options);
+    cases::tap::with_calls(|| run(&options))
+}
+
+fn run(options: &Options) -> ExitCode {
+    let seconds_before = watch_for_hung_tasks("30");
+    let result = rounds::run(options);
     watch_for_hung_tasks(&seconds_before);
     match result {
         Ok(true) => ExitCode::SUCCESS,

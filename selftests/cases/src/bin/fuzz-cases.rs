@@ -27,20 +27,16 @@ struct Args {
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    let status = sigcr::status();
-    if !status.is_available() {
-        println!("Bail out! {status}");
-        return ExitCode::FAILURE;
-    }
     // The slice that is a test among others has to be short in a debug kernel as well.
     let seconds = match args.inputs.or(args.only) {
         Some(_) => args.seconds,
         None => args.seconds.or(Some(40)),
     };
-    fuzz_cases::run(&Options {
+    let options = Options {
         seed: args.seed,
         inputs: args.inputs.unwrap_or(2000),
         only: args.only,
         limit: seconds.map(Duration::from_secs),
-    })
+    };
+    cases::tap::with_calls(|| fuzz_cases::run(&options))
 }

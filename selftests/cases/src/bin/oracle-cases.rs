@@ -34,11 +34,6 @@ struct Args {
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    let status = sigcr::status();
-    if !status.is_available() {
-        println!("Bail out! {status}");
-        return ExitCode::FAILURE;
-    }
     let scope = Scope {
         seed: args.seed,
         count: args.count,
@@ -46,5 +41,5 @@ fn main() -> ExitCode {
         worker_count: args.workers.max(1),
     };
     scope.set();
-    cases::tap::run(&cases::oracle_cases::all(), args.filter.as_deref())
+    cases::tap::with_calls(|| cases::tap::run(&cases::oracle_cases::all(), args.filter.as_deref()))
 }
