@@ -71,7 +71,7 @@ impl Target {
             stat.rsplit_once(") ")
                 .is_none_or(|(_, rest)| rest.starts_with(wanted))
         };
-        let deadline = Instant::now() + Duration::from_secs(10);
+        let deadline = Instant::now() + Duration::from_secs(30);
         loop {
             let tasks = fs::read_dir(format!("/proc/{}/task", self.pid())).unwrap();
             if tasks.into_iter().all(|dir| has_it(dir.unwrap())) {

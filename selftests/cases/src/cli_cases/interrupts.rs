@@ -12,7 +12,7 @@ use nix::unistd::Pid;
 use sigcr::Snapshot;
 
 use super::{arg, Dir};
-use crate::program::status_field;
+use crate::program::{status_field, PATIENCE};
 use crate::subject::{Plan, Sent, Subject};
 use crate::sys::{self, bit};
 use crate::tap::Case;
@@ -149,7 +149,7 @@ fn interrupted(
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()?;
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + PATIENCE;
     // Until the first thread stands still, or the tool was too quick for that to be seen.
     while !status_field(target.pid(), "State")?.starts_with(['t', 'T'])
         && child.try_wait()?.is_none()
@@ -171,7 +171,7 @@ fn interrupted(
 
 /// Fails unless all threads of the subject are let go, soon.
 fn runs(subject: &Subject) -> anyhow::Result<()> {
-    let deadline = Instant::now() + Duration::from_secs(5);
+    let deadline = Instant::now() + PATIENCE;
     loop {
         let mut held = Vec::new();
         for &tid in subject.tids() {

@@ -13,7 +13,7 @@ use sigcr::{CheckpointFlags, Model, RestoreFlags, Snapshot, ThreadInfo};
 
 use super::busy_plan;
 use crate::compare::{same, same_but_for_ids, without_stops};
-use crate::program::status_field;
+use crate::program::{status_field, PATIENCE};
 use crate::subject::{Plan, Subject};
 use crate::tap::{skip, Case};
 
@@ -154,7 +154,7 @@ fn take(stopped: &Stopped) -> anyhow::Result<Snapshot> {
 
 /// Fails unless all threads of the subject run or sleep, soon.
 fn runs(subject: &Subject) -> anyhow::Result<()> {
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + PATIENCE;
     loop {
         let mut states = Vec::new();
         for &tid in subject.tids() {
