@@ -9,7 +9,7 @@ use crate::{
     abi,
     record::{
         self,
-        encode::{Sink, Writer},
+        encode::{unfinished_header, Sink, Writer},
         Record, Refusal,
     },
     timers::{write_signalfds, write_waiters},
@@ -226,20 +226,11 @@ impl Model {
         if let Some(waiters) = &self.waiters {
             write_waiters(waiters, &mut writer);
         }
-        // What is 0 here is filled in by the writer.
-        writer.finish(&record::Header {
-            magic: 0,
-            version: 0,
-            header_len: 0,
-            crc32c: 0,
-            total_len: 0,
-            arch: 0,
-            flags: self.flags.bits(),
-            section_count: 0,
-            thread_count: self.thread_count,
-            tgid: self.tgid,
-            reserved: [0; 5],
-        })
+        writer.finish(&unfinished_header(
+            self.flags.bits(),
+            self.thread_count,
+            self.tgid,
+        ))
     }
 }
 

@@ -28,6 +28,7 @@ use crate::{
         self,
         encode::{
             entry_rest,
+            unfinished_header,
             OpenList,
             Sink,
             Writer, //
@@ -188,19 +189,7 @@ impl<'c, S: Sink> Capture<'c, S> {
             Scope::Process if sighand.is_shared() => flags |= abi::SIGCR_RECORD_SHARED_SIGHAND,
             Scope::Process => {}
         }
-        Header {
-            magic: 0,
-            version: 0,
-            header_len: 0,
-            crc32c: 0,
-            total_len: 0,
-            arch: 0,
-            flags,
-            section_count: 0,
-            thread_count: sighand.thread_count(),
-            tgid: sighand.tgid(),
-            reserved: [0; 5],
-        }
+        unfinished_header(flags, sighand.thread_count(), sighand.tgid())
     }
 
     /// Encodes queues and threads from where the hold before has left off; whether all is done.

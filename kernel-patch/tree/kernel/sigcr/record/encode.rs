@@ -429,6 +429,24 @@ pub fn entry_rest(flags: u32, timer_id: i32) -> [u8; REST_LEN] {
     words.to_ne_bytes()
 }
 
+/// A header for [`Writer::finish`], which fills in what is 0 here.
+#[inline]
+pub fn unfinished_header(flags: u32, thread_count: u32, tgid: i32) -> Header {
+    Header {
+        magic: 0,
+        version: 0,
+        header_len: 0,
+        crc32c: 0,
+        total_len: 0,
+        arch: 0,
+        flags,
+        section_count: 0,
+        thread_count,
+        tgid,
+        reserved: [0; 5],
+    }
+}
+
 /// Writes the checksum of `record` into its header.
 pub fn seal(record: &mut [u8]) {
     // With 0 in its place the sum is that of all bytes, in one go; see `checksum()`.

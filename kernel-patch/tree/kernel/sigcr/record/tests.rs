@@ -15,6 +15,7 @@ mod timers;
 use super::{
     encode::{
         seal,
+        unfinished_header,
         SliceSink,
         Writer, //
     },
@@ -61,19 +62,7 @@ fn head(flags: u32) -> Head {
 }
 
 fn header() -> Header {
-    Header {
-        magic: 0,
-        version: 0,
-        header_len: 0,
-        crc32c: 0,
-        total_len: 0,
-        arch: 0,
-        flags: 0,
-        section_count: 0,
-        thread_count: 2,
-        tgid: 100,
-        reserved: [0; 5],
-    }
+    unfinished_header(0, 2, 100)
 }
 
 fn process() -> Process {

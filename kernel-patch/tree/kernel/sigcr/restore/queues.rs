@@ -276,9 +276,11 @@ fn limited_count(record: &Record<'_>) -> u64 {
 mod tests {
     use super::*;
     use crate::record::{
-        encode::Writer,
-        Entry,
-        Header, //
+        encode::{
+            unfinished_header,
+            Writer, //
+        },
+        Entry, //
     };
     use kernel::sync::aref::ARef;
 
@@ -343,19 +345,7 @@ mod tests {
             }
             writer.end_queue(list, tid, set);
         }
-        let len = writer.finish(&Header {
-            magic: 0,
-            version: 0,
-            header_len: 0,
-            crc32c: 0,
-            total_len: 0,
-            arch: 0,
-            flags: 0,
-            section_count: 0,
-            thread_count: 1,
-            tgid: 100,
-            reserved: [0; 5],
-        });
+        let len = writer.finish(&unfinished_header(0, 1, 100));
         let record = Record::decode(buf.get(..len).ok_or(EINVAL)?).map_err(|_| EINVAL)?;
         Ok(f(&record))
     }

@@ -350,6 +350,15 @@ static inline void block_all(struct child *child __maybe_unused)
 	child_check(!sys_sigprocmask(SIG_SETMASK, &set, NULL));
 }
 
+/* Setup: as above, and no room for another queued signal of the user. */
+static inline void block_all_and_limit_queue_to_0(struct child *child)
+{
+	struct rlimit limit = {};
+
+	block_all(child);
+	child_check(!setrlimit(RLIMIT_SIGPENDING, &limit));
+}
+
 /* Setup: a thread that is a worker of the kernel; an error is logged. */
 static inline void start_io_uring(struct child *child)
 {

@@ -12,7 +12,7 @@
 
 /* The tests also run in emulation, with every checker on. */
 #undef TEST_TIMEOUT_DEFAULT
-#define TEST_TIMEOUT_DEFAULT 120
+#define TEST_TIMEOUT_DEFAULT 240
 
 /* How long a condition may take to come true. */
 #define PATIENCE_MS 30000

@@ -110,14 +110,6 @@ TEST_F(stopped, deep_queue_is_recorded_first_in_first_out_with_others_between)
 	}
 }
 
-static void block_all_and_limit_queue_to_0(struct child *child)
-{
-	struct rlimit limit = {};
-
-	block_all(child);
-	child_check(!setrlimit(RLIMIT_SIGPENDING, &limit));
-}
-
 /* (11) */
 TEST_F(stopped, signal_without_room_is_a_bit_without_an_entry)
 {

@@ -314,14 +314,6 @@ TEST_F(pair, handlers_run_in_the_other_process_as_they_would_have)
 		  log->taken[3].si_int);
 }
 
-static void block_all_and_limit_queue_to_0(struct child *child)
-{
-	struct rlimit limit = {};
-
-	block_all(child);
-	child_check(!setrlimit(RLIMIT_SIGPENDING, &limit));
-}
-
 /* (11) */
 TEST_F(stopped, bit_without_an_entry_comes_back_as_a_signal_from_nobody)
 {
