@@ -37,6 +37,12 @@ extern "C" {
 /* Consent to change an action table that another process shares. */
 #define SIGRESTORE_SHARED_SIGHAND 0x00000002U
 
+/* Flags of sigcr_ptrace_restore(). */
+/* Make the checks that can be made, change nothing. */
+#define SIGCR_PTRACE_DRY_RUN	0x00000001U
+/* Leave out what ptrace(2) cannot restore, or come near to it. */
+#define SIGCR_PTRACE_PARTIAL	0x00000002U
+
 /* The parts of a record, for sigcr_keep_alloc(). */
 #define SIGCR_PART_PROCESS	0x00000001U /* informational */
 #define SIGCR_PART_ACTIONS	0x00000002U
@@ -115,6 +121,30 @@ ssize_t sigcr_keep_alloc(const void *record, size_t size, unsigned int parts,
  * Returns its length; errno as from sigcr_check().
  */
 ssize_t sigcr_requeue_alloc(const void *record, size_t size, void **out);
+
+/*
+ * What can be done on a kernel without the calls: the process is stopped by
+ * ptrace(2), system calls are run in it, and it is let go again. On x86-64 only,
+ * and not for the calling process, nor for one that has a tracer already.
+ *
+ * Both put words into lost, cut off at lost_size bytes and ended with a null
+ * byte: on success what was not captured or restored, a line each, or an empty
+ * text; on failure the reason. lost may be null if lost_size is 0.
+ *
+ * The first takes a record into new memory: *record, to be freed with
+ * sigcr_free(). Returns its length. EBUSY, EOPNOTSUPP, EPERM or ESRCH if the
+ * process cannot be taken so, EAGAIN if it changes all the time.
+ *
+ * The second restores a record, and returns 0. Without SIGCR_PTRACE_PARTIAL
+ * EOPNOTSUPP if something in it cannot be restored so. What can be checked is
+ * checked before anything is changed; ECANCELED if a system call fails after
+ * that, and a part of the record was restored. Else errno as from sigcr_check(),
+ * sigrestore() and the first.
+ */
+ssize_t sigcr_ptrace_checkpoint_alloc(pid_t pid, void **record, char *lost,
+				      size_t lost_size);
+int sigcr_ptrace_restore(pid_t pid, const void *record, size_t size,
+			 unsigned int flags, char *lost, size_t lost_size);
 
 /* Frees what the functions above made; a null pointer is left alone. */
 void sigcr_free(void *record);

@@ -15,8 +15,8 @@ use std::{
 };
 
 use crate::{
-    abi, checkpoint_version, status, syscall, CheckpointFlags, Errno, Parts, Snapshot, Status,
-    Target, RECORD_VERSION,
+    abi, checkpoint_version, ptrace, status, stop::Stopped, syscall, CheckpointFlags, Errno, Error,
+    Parts, Snapshot, Status, Target, RECORD_VERSION,
 };
 
 /// sigckpt(2).
@@ -207,6 +207,55 @@ pub(crate) unsafe extern "C" fn sigcr_requeue_alloc(
     by_errno(copy.and_then(|copy| unsafe { hand_out(copy.as_bytes(), out) }))
 }
 
+/// The record of a process, taken by ptrace(2) into new memory.
+///
+/// # Safety
+///
+/// At `record` a pointer can be written; `lost` points to `lost_size` bytes that may be written.
+#[no_mangle]
+pub(crate) unsafe extern "C" fn sigcr_ptrace_checkpoint_alloc(
+    pid: libc::pid_t,
+    record: *mut *mut c_void,
+    lost: *mut c_char,
+    lost_size: usize,
+) -> isize {
+    let taken = guarded(|| Ok(Stopped::by_ptrace(pid).and_then(|held| ptrace::checkpoint(&held))));
+    // SAFETY: By contract, `lost` is null or points to `lost_size` bytes that may be written.
+    let taken = unsafe { by_words(taken, |taken| lines(&taken.not_captured), lost, lost_size) };
+    let bytes = taken.map(|taken| taken.snapshot.into_bytes());
+    // SAFETY: By contract, `record` is null or a pointer can be written there.
+    by_errno(bytes.and_then(|bytes| unsafe { hand_out(&bytes, record) }))
+}
+
+/// Restores a record by ptrace(2).
+///
+/// # Safety
+///
+/// `record` points to `size` bytes, `lost` to `lost_size` bytes that may be written.
+#[no_mangle]
+pub(crate) unsafe extern "C" fn sigcr_ptrace_restore(
+    pid: libc::pid_t,
+    record: *const c_void,
+    size: usize,
+    flags: c_uint,
+    lost: *mut c_char,
+    lost_size: usize,
+) -> c_int {
+    // SAFETY: By contract, `record` is null or points to `size` bytes.
+    let bytes = unsafe { bytes_of(record, size) };
+    let restored = guarded(|| {
+        let flags = ptrace::RestoreFlags::from_bits(flags).ok_or(Errno::EINVAL)?;
+        let snapshot = Snapshot::from_bytes(bytes?.to_vec()).map_err(Error::from);
+        Ok(snapshot.and_then(|snapshot| {
+            let held = Stopped::by_ptrace(pid)?;
+            ptrace::restore(&held, &snapshot, flags)
+        }))
+    });
+    // SAFETY: By contract, `lost` is null or points to `lost_size` bytes that may be written.
+    let restored = unsafe { by_words(restored, |lost| lines(lost), lost, lost_size) };
+    by_errno(restored.map(|_| 0))
+}
+
 /// Frees what the functions above made.
 ///
 /// # Safety
@@ -228,6 +277,35 @@ pub(crate) extern "C" fn sigcr_version() -> *const c_char {
 /// The boundary that a panic does not cross.
 fn guarded<T>(body: impl FnOnce() -> Result<T, Errno>) -> Result<T, Errno> {
     catch_unwind(AssertUnwindSafe(body)).unwrap_or(Err(Errno::ENOTRECOVERABLE))
+}
+
+/// Puts `words` of what was done, or the reason why it was not, into `lost`; an error becomes its
+/// errno.
+///
+/// # Safety
+///
+/// `lost` points to `lost_size` bytes that may be written, or is null.
+unsafe fn by_words<T>(
+    result: Result<Result<T, Error>, Errno>,
+    words: impl Fn(&T) -> String,
+    lost: *mut c_char,
+    lost_size: usize,
+) -> Result<T, Errno> {
+    let (text, result) = match result {
+        Ok(Ok(done)) => (words(&done), Ok(done)),
+        // That something was changed has an errno of its own.
+        Ok(Err(error @ Error::BrokenOff { .. })) => (error.to_string(), Err(Errno::ECANCELED)),
+        Ok(Err(error)) => (error.to_string(), Err(error.to_errno())),
+        Err(errno) => (errno.desc().to_owned(), Err(errno)),
+    };
+    // SAFETY: By contract.
+    unsafe { put_text(&text, lost, lost_size) };
+    result
+}
+
+fn lines(losses: &[impl ToString]) -> String {
+    let lines: Vec<_> = losses.iter().map(ToString::to_string).collect();
+    lines.join("\n")
 }
 
 /// The one place that sets errno.
@@ -342,12 +420,20 @@ mod tests {
     }
 
     #[test]
-    fn the_parts_have_the_numbers_of_the_header() {
+    fn the_parts_and_flags_have_the_numbers_of_the_header() {
         let header = include_str!("../include/sigcr.h");
-        for (name, part) in Parts::all().iter_names() {
-            let line = format!("#define SIGCR_PART_{name}");
+        let parts = Parts::all();
+        let parts = parts
+            .iter_names()
+            .map(|(name, part)| ("PART", name, part.bits()));
+        let flags = ptrace::RestoreFlags::all();
+        let flags = flags
+            .iter_names()
+            .map(|(name, flag)| ("PTRACE", name, flag.bits()));
+        for (kind, name, bits) in parts.chain(flags) {
+            let line = format!("#define SIGCR_{kind}_{name}");
             let line = header.lines().find(|l| l.starts_with(&line)).unwrap();
-            let number = format!("{:#010x}U", part.bits());
+            let number = format!("{bits:#010x}U");
             assert!(line.contains(&number), "{line}");
         }
     }

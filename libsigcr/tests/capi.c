@@ -3,9 +3,12 @@
 #include <sigcr.h>
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #define CHECK(condition)                                                      \
 	do {                                                                  \
@@ -57,11 +60,15 @@ static void the_prototypes_are_those_of_the_manual(void)
 	ssize_t (*keep)(const void *, size_t, unsigned int, void **) =
 		sigcr_keep_alloc;
 	ssize_t (*requeue)(const void *, size_t, void **) = sigcr_requeue_alloc;
+	ssize_t (*traced_take)(pid_t, void **, char *, size_t) =
+		sigcr_ptrace_checkpoint_alloc;
+	int (*traced_put)(pid_t, const void *, size_t, unsigned int, char *,
+			  size_t) = sigcr_ptrace_restore;
 	void (*release)(void *) = sigcr_free;
 	const char *(*version)(void) = sigcr_version;
 
 	CHECK(ckpt && rest && status && check && take && remap && keep &&
-	      requeue && release && version);
+	      requeue && traced_take && traced_put && release && version);
 	CHECK(strcmp(version(), VERSION) == 0);
 }
 
@@ -261,6 +268,85 @@ static void wrong_arguments_are_refused_before_the_kernel_is_asked(void)
 	CHECK(sigcr_checkpoint_alloc(-1, &taken, 0) == -1 && errno == EBADF);
 }
 
+/* Takes the signal and returns the number that was sent with it. */
+static int number_of_signal(const sigset_t *set)
+{
+	siginfo_t info;
+
+	/* A stop interrupts the call. */
+	while (sigwaitinfo(set, &info) == -1)
+		CHECK(errno == EINTR);
+	return info.si_value.sival_int;
+}
+
+/* A child that is stopped, and has SIGUSR1 queued with 4711. */
+static pid_t child_with_a_signal(void)
+{
+	union sigval value = { .sival_int = 4711 };
+	sigset_t set;
+	pid_t pid;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	CHECK(sigprocmask(SIG_BLOCK, &set, NULL) == 0);
+	pid = fork();
+	CHECK(pid >= 0);
+	if (pid == 0) {
+		CHECK(number_of_signal(&set) == 4711);
+		kill(getpid(), SIGSTOP);
+		/* The second one has been put back by a restore. */
+		_exit(number_of_signal(&set) == 4711 ? 7 : 8);
+	}
+	CHECK(kill(pid, SIGSTOP) == 0);
+	CHECK(waitpid(pid, NULL, WUNTRACED) == pid);
+	CHECK(sigqueue(pid, SIGUSR1, value) == 0);
+	return pid;
+}
+
+static void a_process_is_taken_and_restored_by_ptrace(void)
+{
+	char lost[1024] = "before";
+	void *taken = NULL;
+	pid_t pid = child_with_a_signal();
+	ssize_t size;
+	int status;
+
+	size = sigcr_ptrace_checkpoint_alloc(pid, &taken, lost, sizeof(lost));
+	if (size == -1 && errno == EOPNOTSUPP)
+		return;
+	CHECK(size > 0 && sigcr_check(taken, (size_t)size, NULL, 0) == 0);
+	CHECK(strstr(lost, "frame") && !strstr(lost, "before"));
+	CHECK(kill(pid, SIGCONT) == 0);
+	CHECK(waitpid(pid, &status, WUNTRACED) == pid && WIFSTOPPED(status));
+
+	CHECK(sigcr_ptrace_restore(pid, taken, (size_t)size,
+				   SIGCR_PTRACE_DRY_RUN | SIGCR_PTRACE_PARTIAL,
+				   lost, sizeof(lost)) == 0);
+	errno = 0;
+	CHECK(sigcr_ptrace_restore(pid, taken, (size_t)size, 4, lost,
+				   sizeof(lost)) == -1);
+	CHECK(errno == EINVAL);
+	errno = 0;
+	CHECK(sigcr_ptrace_restore(pid, taken, 10, 0, lost, sizeof(lost)) ==
+	      -1);
+	CHECK(errno == EINVAL && lost[0]);
+	CHECK(sigcr_ptrace_restore(pid, taken, (size_t)size,
+				   SIGCR_PTRACE_PARTIAL, lost,
+				   sizeof(lost)) == 0);
+	CHECK(kill(pid, SIGCONT) == 0);
+	CHECK(waitpid(pid, &status, 0) == pid);
+	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 7);
+
+	errno = 0;
+	CHECK(sigcr_ptrace_checkpoint_alloc(pid, &taken, lost, sizeof(lost)) ==
+	      -1);
+	CHECK(errno == ESRCH && lost[0]);
+	errno = 0;
+	CHECK(sigcr_ptrace_restore(pid, taken, (size_t)size, 0, NULL, 0) == -1);
+	CHECK(errno == ESRCH);
+	sigcr_free(taken);
+}
+
 int main(int argc, char **argv)
 {
 	CHECK(argc == 2);
@@ -271,6 +357,7 @@ int main(int argc, char **argv)
 	parts_can_be_left_out();
 	a_signal_that_a_ptracer_held_goes_back_into_its_queue();
 	wrong_arguments_are_refused_before_the_kernel_is_asked();
+	a_process_is_taken_and_restored_by_ptrace();
 	if (sigckpt(-1, NULL, 0, SIGCKPT_QUERY) == -1 && errno == ENOSYS) {
 		a_kernel_without_the_calls_says_so();
 		puts("passed; the kernel does not have the calls");
