@@ -30,6 +30,23 @@ pub(super) struct ProgramResult {
     pub(super) cases: Vec<(String, Outcome)>,
 }
 
+/// Something in which two results are not the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Difference {
+    pub(super) aspect: Aspect,
+    /// What the one is, and the other.
+    text: String,
+}
+
+/// What results are compared by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Aspect {
+    /// How the program ended.
+    End,
+    /// A case, by its name without numbers.
+    Case(String),
+}
+
 /// Numbers of cases that passed, failed and were skipped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Counts {
@@ -66,6 +83,12 @@ pub(super) fn read(name: &str, reports: &[Report]) -> ProgramResult {
         end = End::NotRun;
     }
     ProgramResult { end, cases }
+}
+
+/// All of the differences in words.
+pub(super) fn listed(differences: &[Difference]) -> String {
+    let words: Vec<String> = differences.iter().map(ToString::to_string).collect();
+    words.join(", ")
 }
 
 /// What one program wrote.
@@ -130,11 +153,14 @@ impl ProgramResult {
         counts
     }
 
-    /// Says what is not the same in another result; nothing if they agree.
-    pub(super) fn differences(&self, other: &Self) -> Vec<String> {
+    /// What is not the same in another result; nothing if they agree.
+    pub(super) fn differences(&self, other: &Self) -> Vec<Difference> {
         let mut differences = Vec::new();
         if self.end != other.end {
-            differences.push(format!("{} / {}", self.end, other.end));
+            differences.push(Difference {
+                aspect: Aspect::End,
+                text: format!("{} / {}", self.end, other.end),
+            });
         }
         let (old, new) = (self.by_name(), other.by_name());
         let names: std::collections::BTreeSet<&String> = old.keys().chain(new.keys()).collect();
@@ -143,7 +169,10 @@ impl ProgramResult {
                 let told =
                     |of: Option<&Counts>| of.map_or("not told".to_owned(), Counts::to_string);
                 let (old, new) = (told(old.get(name)), told(new.get(name)));
-                differences.push(format!("`{name}`: {old} / {new}"));
+                differences.push(Difference {
+                    aspect: Aspect::Case(name.clone()),
+                    text: format!("`{name}`: {old} / {new}"),
+                });
             }
         }
         differences
@@ -205,6 +234,12 @@ impl std::fmt::Display for Counts {
             "{} passed, {} failed, {} skipped",
             self.passed, self.failed, self.skipped
         )
+    }
+}
+
+impl std::fmt::Display for Difference {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
     }
 }
 
@@ -298,15 +333,19 @@ mod tests {
     fn a_case_that_changes_is_named_and_a_measured_number_is_no_change() {
         let old = result("ok 1 took 17 ns at 0x7fa0\nok 2 b\nnot ok 3 c\n", 1);
         let same = result("ok 1 took 4 ns at 0x12\nok 2 b\nnot ok 3 c\n", 1);
-        assert_eq!(old.differences(&same), Vec::<String>::new());
+        let told = |old: &ProgramResult, new: &ProgramResult| -> Vec<String> {
+            let differences = old.differences(new);
+            differences.iter().map(ToString::to_string).collect()
+        };
+        assert_eq!(old.differences(&same), []);
         let worse = result("ok 1 took 4 ns at 0x12\nnot ok 2 b\nnot ok 3 c\n", 1);
         assert_eq!(
-            old.differences(&worse),
+            told(&old, &worse),
             ["`b`: 1 passed, 0 failed, 0 skipped / 0 passed, 1 failed, 0 skipped"]
         );
         let shorter = result("ok 1 took 4 ns at 0x12\nnot ok 3 c\n", 1);
         assert_eq!(
-            old.differences(&shorter),
+            told(&old, &shorter),
             ["`b`: 1 passed, 0 failed, 0 skipped / not told"]
         );
         // Also one that another change makes up for.
@@ -315,7 +354,7 @@ mod tests {
         assert_eq!(old.counts(), swapped.counts());
         assert_eq!(old.differences(&result("", 1)).len(), 3);
         let status = result("ok 1 took 17 ns at 0x7fa0\nok 2 b\nnot ok 3 c\n", 0);
-        assert_eq!(old.differences(&status), ["status 1 / status 0"]);
+        assert_eq!(told(&old, &status), ["status 1 / status 0"]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::thread;
 use anyhow::{Context, Result};
 use guest_init::protocol::{Job, Program};
 
-use super::results::{self, End, ProgramResult};
+use super::results::{self, listed, Aspect, Difference, End, ProgramResult};
 use super::selftests::{Test, Tests};
 use crate::guest::boot::{Report, Sink};
 use crate::guest::programs;
@@ -21,16 +21,14 @@ use crate::util::progress::Progress;
 use crate::verbs::Workshop;
 
 /// How often a program is run at most until both kernels agree.
-const ROUNDS_COUNT_MAX: usize = 3;
+const ROUNDS_COUNT_MAX: usize = 5;
 
 /// What came of one program in both kernels.
 pub(super) struct Row {
     /// Folder and name.
     pub(super) name: String,
-    /// Without and with the patch, in the last round.
-    pub(super) results: [ProgramResult; 2],
-    /// What was not the same, round by round; the last one is empty if they agreed in the end.
-    pub(super) differences: Vec<Vec<String>>,
+    /// Without and with the patch, round by round; at least one.
+    pub(super) rounds: Vec<[ProgramResult; 2]>,
 }
 
 /// The results of all programs.
@@ -43,15 +41,10 @@ pub(super) struct Results {
 impl Results {
     /// What is not as it is without the patch.
     pub(super) fn failures(&self) -> Vec<String> {
-        let differs = self.rows.iter().filter(|row| !row.agrees()).map(|row| {
-            let last = row
-                .differences
-                .last()
-                .map_or(String::new(), |all| all.join(", "));
-            format!("{}: {last}", row.name)
-        });
+        let differs = self.rows.iter().filter(|row| row.differs());
+        let differs = differs.map(|row| format!("{}: {}", row.name, listed(&row.differences())));
         // What was run in neither kernel agrees, and says nothing.
-        let not_run = |row: &&Row| row.results.iter().any(|result| result.end == End::NotRun);
+        let not_run = |row: &&Row| row.last().iter().any(|result| result.end == End::NotRun);
         let not_run = self.rows.iter().filter(|row| row.agrees()).filter(not_run);
         let not_run = not_run.map(|row| format!("{}: {}", row.name, End::NotRun));
         // A complaint that both kernels make is not the patch's doing.
@@ -65,9 +58,39 @@ impl Results {
 }
 
 impl Row {
+    /// The results of the last round, without and with the patch.
+    pub(super) fn last(&self) -> &[ProgramResult; 2] {
+        &self.rounds[self.rounds.len() - 1]
+    }
+
+    /// What was not the same in the last round.
+    pub(super) fn differences(&self) -> Vec<Difference> {
+        let [plain, patched] = self.last();
+        plain.differences(patched)
+    }
+
     /// Do both kernels agree?
     pub(super) fn agrees(&self) -> bool {
-        self.differences.last().is_some_and(Vec::is_empty)
+        self.differences().is_empty()
+    }
+
+    /// Do they not agree, although each is the same in all rounds without the patch?
+    pub(super) fn differs(&self) -> bool {
+        let differences = self.differences();
+        !differences
+            .iter()
+            .all(|last| self.is_unsteady(&last.aspect))
+    }
+
+    /// Whether this changes from round to round without the patch already.
+    fn is_unsteady(&self, aspect: &Aspect) -> bool {
+        let [[first, _], others @ ..] = &self.rounds[..] else {
+            return false;
+        };
+        let mut changes = others
+            .iter()
+            .flat_map(|[plain, _]| first.differences(plain));
+        changes.any(|change| change.aspect == *aspect)
     }
 }
 
@@ -120,16 +143,11 @@ pub(super) fn run(sessions: &[Session; 2], tests: &Tests, filter: Option<&str>) 
         }
         for test in &round {
             let both = [&pair[0], &pair[1]].map(|reports| results::read(&test.name, reports));
-            let differences = both[0].differences(&both[1]);
             match results.rows.iter_mut().find(|row| row.name == test.name) {
-                Some(row) => {
-                    row.results = both;
-                    row.differences.push(differences);
-                }
+                Some(row) => row.rounds.push(both),
                 None => results.rows.push(Row {
                     name: test.name.clone(),
-                    results: both,
-                    differences: vec![differences],
+                    rounds: vec![both],
                 }),
             }
         }
@@ -213,25 +231,27 @@ fn program(test: &Test) -> Program {
 mod tests {
     use super::*;
 
-    fn row(name: &str, ends: [End; 2]) -> Row {
-        let results = ends.map(|end| ProgramResult {
+    fn row(name: &str, rounds: &[[End; 2]]) -> Row {
+        let result = |end| ProgramResult {
             end,
             cases: Vec::new(),
-        });
+        };
         Row {
             name: name.to_owned(),
-            differences: vec![results[0].differences(&results[1])],
-            results,
+            rounds: rounds.iter().map(|ends| ends.map(result)).collect(),
         }
     }
 
     #[test]
     fn what_differs_or_was_run_in_neither_kernel_is_a_failure() {
+        let [good, bad] = [End::Exit(0), End::Exit(1)];
         let results = Results {
             rows: vec![
-                row("a", [End::Exit(1); 2]),
-                row("b", [End::Exit(0), End::Timeout]),
-                row("c", [End::NotRun; 2]),
+                row("same", &[[bad, bad]]),
+                row("differs", &[[good, bad], [good, End::Timeout]]),
+                row("same in round 2", &[[good, bad], [good, good]]),
+                row("unsteady", &[[good, bad], [bad, good], [good, bad]]),
+                row("not run", &[[End::NotRun; 2]]),
             ],
             complaints: [
                 vec!["old".to_owned()],
@@ -241,10 +261,13 @@ mod tests {
         assert_eq!(
             results.failures(),
             [
-                "b: status 0 / killed after its time was up",
-                "c: was not run",
+                "differs: status 0 / killed after its time was up",
+                "not run: was not run",
                 "with the patch: new"
             ]
         );
+        // Both passed and failed with the patch only: that may be the patch.
+        let row = row("p", &[[good, bad], [good, bad]]);
+        assert!(row.differs() && !row.agrees());
     }
 }

@@ -4,7 +4,7 @@
 
 use super::code::{Comparison, Difference};
 use super::object_code::Size;
-use super::results::Counts;
+use super::results::{listed, Counts};
 use super::run::{Results, Row};
 use super::selftests::Tests;
 
@@ -115,7 +115,7 @@ pub(super) fn selftests(results: &Results, tests: &Tests) -> String {
     text += &line(&["program", "without the patch", "with it", ""]);
     text += &line(&["---", "--:", "--:", "---"]);
     for row in &results.rows {
-        let [plain, patched] = row.results.each_ref().map(|result| shown(result.counts()));
+        let [plain, patched] = row.last().each_ref().map(|result| shown(result.counts()));
         text += &line(&[&format!("`{}`", row.name), &plain, &patched, &verdict(row)]);
     }
     let [plain, patched] = totals(results).map(shown);
@@ -125,19 +125,19 @@ pub(super) fn selftests(results: &Results, tests: &Tests) -> String {
     for row in results
         .rows
         .iter()
-        .filter(|row| row.results[0].counts().failed > 0)
+        .filter(|row| row.last()[0].counts().failed > 0)
     {
-        let cases: Vec<String> = row.results[0]
+        let cases: Vec<String> = row.last()[0]
             .failed()
             .map(|case| format!("`{case}`"))
             .collect();
-        let end = row.results[0].end;
+        let end = row.last()[0].end;
         text += &match cases.is_empty() {
             true => format!("- `{}`: {end}\n", row.name),
             false => format!("- `{}` ({end}): {}\n", row.name, cases.join(", ")),
         };
     }
-    let unsteady = results.rows.iter().filter(|row| row.differences.len() > 1);
+    let unsteady = results.rows.iter().filter(|row| row.rounds.len() > 1);
     let unsteady: Vec<String> = unsteady.map(rounds).collect();
     if !unsteady.is_empty() {
         text += "\nNot the same in the first round (without / with the patch), so run again:\n\n";
@@ -152,10 +152,10 @@ pub(super) fn selftests(results: &Results, tests: &Tests) -> String {
 
 fn rounds(row: &Row) -> String {
     let mut text = format!("- `{}`", row.name);
-    for (index, differences) in row.differences.iter().enumerate() {
-        let what = match differences.is_empty() {
-            true => "the same".to_owned(),
-            false => differences.join(", "),
+    for (index, [plain, patched]) in row.rounds.iter().enumerate() {
+        let what = match &plain.differences(patched)[..] {
+            [] => "the same".to_owned(),
+            differences => listed(differences),
         };
         text += &format!("; round {}: {what}", index + 1);
     }
@@ -165,17 +165,21 @@ fn rounds(row: &Row) -> String {
 /// The last cell of the table.
 fn summary(results: &Results) -> String {
     let count = results.rows.len();
-    match results.rows.iter().filter(|row| !row.agrees()).count() {
-        0 => format!("{count} programs, all the same"),
-        different => format!("{different} of {count} programs differ"),
+    let differ = results.rows.iter().filter(|row| row.differs()).count();
+    let unsteady = results.rows.iter().filter(|row| !row.agrees()).count() - differ;
+    match (differ, unsteady) {
+        (0, 0) => format!("{count} programs, all the same"),
+        (0, _) => format!("{count} programs, all the same but for {unsteady} unsteady"),
+        _ => format!("{differ} of {count} programs differ"),
     }
 }
 
 fn verdict(row: &Row) -> String {
-    match (row.agrees(), row.differences.len()) {
-        (true, 1) => "same".to_owned(),
-        (true, round) => format!("same in round {round}"),
-        (false, _) => "**differs**".to_owned(),
+    match (row.differs(), row.agrees(), row.rounds.len()) {
+        (true, _, _) => "**differs**".to_owned(),
+        (_, true, 1) => "same".to_owned(),
+        (_, true, round) => format!("same in round {round}"),
+        (_, false, _) => "unsteady without the patch".to_owned(),
     }
 }
 
@@ -183,7 +187,7 @@ fn verdict(row: &Row) -> String {
 pub(super) fn totals(results: &Results) -> [Counts; 2] {
     let mut totals = [Counts::default(); 2];
     for row in &results.rows {
-        for (total, result) in totals.iter_mut().zip(&row.results) {
+        for (total, result) in totals.iter_mut().zip(row.last()) {
             total.add(result.counts());
         }
     }
