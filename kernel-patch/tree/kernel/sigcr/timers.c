@@ -71,6 +71,12 @@ static bool is_absolute(const struct k_itimer *timer)
 	       timer->it.real.timer.base->clockid == CLOCK_REALTIME;
 }
 
+/* timespec64_to_ns() takes all of the last second for KTIME_MAX. */
+static u64 to_ns(const struct timespec64 *left)
+{
+	return left->tv_sec * NSEC_PER_SEC + left->tv_nsec;
+}
+
 /**
  * sigcr_timer_capture - Read a timer
  *
@@ -105,7 +111,7 @@ int sigcr_timer_capture(struct k_itimer *timer, struct pid_namespace *ns,
 		state->interval_ns = ktime_to_ns(timer->it_interval);
 		/* A single expiry has nothing left. */
 		if (flags & SIGCR_TIMER_ARMED || timer->it_interval)
-			state->remaining_ns = timespec64_to_ns(&left.it_value);
+			state->remaining_ns = to_ns(&left.it_value);
 	}
 	if (flags & SIGCR_TIMER_ARMED && is_absolute(timer)) {
 		state->flags |= SIGCR_TIMER_ABSTIME;

@@ -8,6 +8,9 @@
 #include "stopped.h"
 #include "timer.h"
 
+/* The longest time that the kernel knows. */
+#define NEVER		0x7fffffffffffffffULL
+
 static struct child *timers_child;
 
 static const clockid_t ordinary_clocks[] = {
@@ -151,6 +154,32 @@ static void make_another_timer(struct child *child)
 {
 	make_three_timers(child);
 	child_check(timer_make(CLOCK_TAI, 43, 4) == 3);
+}
+
+/* A CPU clock stands still with the process: not a nanosecond is lost. */
+TEST_F(stopped, time_of_a_cpu_clock_is_kept_to_the_nanosecond)
+{
+	static const __u64 rows[] = {
+		1, 999999999, SEC, LONG_NS + 1, NEVER - SEC, NEVER - 1,
+		NEVER,
+	};
+	struct child *child = &self->child;
+	struct sigcr_timer *timer;
+	size_t i;
+
+	ASSERT_TRUE(child_start(child, make_three_timers, NULL));
+	STOP_AND_TAKE(&self->record);
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		TH_LOG("%llu ns", rows[i]);
+		timer = (struct sigcr_timer *)record_timer(&self->record, 2);
+		timer->flags = SIGCR_TIMER_ARMED;
+		timer->remaining_ns = rows[i];
+		record_seal(&self->record);
+		ASSERT_EQ(0, record_restore(&self->record, child->pidfd, 0));
+		ASSERT_STREQ("", record_read(&self->again, child->pidfd, 0));
+		EXPECT_EQ(rows[i], record_timer(&self->again, 2)->remaining_ns);
+		EXPECT_TRUE(record_state_equal(&self->record, &self->again));
+	}
 }
 
 /* Nobody can create or delete a timer of another process. */
