@@ -25,11 +25,15 @@ struct Target {
 
 impl Target {
     fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    fn start_with(args: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let program = dir.path().join("target");
         c_program::compile("stop_target.c", &program);
         let mut command = Command::new(&program);
-        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = command.args(args).stdout(Stdio::piped()).spawn().unwrap();
         let mut output = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         output.read_line(&mut line).unwrap();
@@ -165,4 +169,26 @@ fn a_process_that_is_killed_as_it_is_let_go_can_be_waited_for() {
             thread::sleep(Duration::from_millis(1));
         }
     }
+}
+
+/// The thread that executes a new program waits for the others to be reaped by their tracer, which
+/// waits for that thread as long as it seizes another one.
+#[test]
+fn a_process_that_executes_new_programs_all_the_time_holds_nobody_up() {
+    let target = Target::start_with(&["first"]);
+    let pid = target.pid();
+    let (told, tells) = std::sync::mpsc::channel();
+    thread::spawn(move || {
+        for _ in 0..3000 {
+            let stopped = Stopped::by_ptrace(pid).is_ok();
+            told.send(stopped).unwrap();
+        }
+    });
+    let mut stopped_count = 0;
+    for round in 0..3000 {
+        let stopped = tells.recv_timeout(Duration::from_secs(30));
+        stopped_count += usize::from(stopped.unwrap_or_else(|_| panic!("hangs in round {round}")));
+    }
+    // Else it changes too fast, which is an error that says so.
+    assert!(stopped_count > 0);
 }

@@ -4,6 +4,7 @@
 
 use std::{
     collections::BTreeSet,
+    sync::atomic::{AtomicBool, Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -35,19 +36,12 @@ impl Traced {
             pid,
             tids: BTreeSet::new(),
         };
-        // A thread that is not stopped yet can make another; one that is stopped cannot. So this
-        // ends when a look finds no new one.
-        loop {
-            let new = traced.seize_new()?;
-            if new.is_empty() {
-                break;
-            }
-            for tid in new {
-                if !wait_stopped(pid, tid, deadline)? {
-                    traced.tids.remove(&tid);
-                    reap(pid, tid);
-                }
-            }
+        // A single thread needs nobody else to reap it, which saves making one.
+        if let [only] = traced.missing()?[..] {
+            traced.hold(vec![only], deadline)?;
+        }
+        if !traced.missing()?.is_empty() {
+            while_dead_are_reaped(pid, || traced.hold_all(deadline))?;
         }
         if traced.tids.is_empty() {
             return Err(Failure::GONE);
@@ -67,13 +61,28 @@ impl Traced {
         &self.tids
     }
 
-    /// Seizes and interrupts the threads that are not held yet.
-    fn seize_new(&mut self) -> Result<Vec<i32>, Failure> {
-        let mut new = Vec::new();
-        for tid in task::threads(self.pid)? {
-            if self.tids.contains(&tid) {
-                continue;
+    /// The threads that are not held yet.
+    fn missing(&self) -> Result<Vec<i32>, Failure> {
+        let mut tids = task::threads(self.pid)?;
+        tids.retain(|tid| !self.tids.contains(tid));
+        Ok(tids)
+    }
+
+    fn hold_all(&mut self, deadline: Instant) -> Result<(), Failure> {
+        // A thread that is not stopped yet can make another; one that is stopped cannot. So this
+        // ends when a look finds no new one.
+        loop {
+            let new = self.missing()?;
+            if new.is_empty() {
+                return Ok(());
             }
+            self.hold(new, deadline)?;
+        }
+    }
+
+    /// Seizes and interrupts threads, and waits until they have stopped.
+    fn hold(&mut self, mut tids: Vec<i32>, deadline: Instant) -> Result<(), Failure> {
+        for &tid in &tids {
             match sys::seize(tid) {
                 Ok(()) => {}
                 // It has ended since it was listed.
@@ -81,10 +90,16 @@ impl Traced {
                 Err(errno) => return Err(Failure::new(errno, REFUSED)),
             }
             self.tids.insert(tid);
-            new.push(tid);
             interrupt(tid)?;
         }
-        Ok(new)
+        tids.retain(|tid| self.tids.contains(tid));
+        for tid in tids {
+            if !wait_stopped(self.pid, tid, deadline)? {
+                self.tids.remove(&tid);
+                reap(self.pid, tid);
+            }
+        }
+        Ok(())
     }
 }
 
@@ -96,6 +111,34 @@ impl Drop for Traced {
             let_go(self.pid, tid);
         }
     }
+}
+
+/// Calls `seize`, which seizes the threads of the process `pid`, and reaps those that die meanwhile.
+///
+/// A thread that executes a new program ends the others, and waits until those that are traced have
+/// been reaped; until then to seize a thread does not return. So another one has to reap them.
+fn while_dead_are_reaped<T>(pid: i32, seize: impl FnOnce() -> T) -> T {
+    const INTERVAL: Duration = Duration::from_millis(10);
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let reaper = thread::Builder::new().spawn_scoped(scope, || {
+            while !over.load(Ordering::Acquire) {
+                thread::park_timeout(INTERVAL);
+                for tid in task::all_threads(pid).into_iter().flatten() {
+                    if task::is_dead(pid, tid) {
+                        reap(pid, tid);
+                    }
+                }
+            }
+        });
+        let result = seize();
+        over.store(true, Ordering::Release);
+        // Without memory for a thread it may take longer, but mostly does not.
+        if let Ok(reaper) = reaper {
+            reaper.thread().unpark();
+        }
+        result
+    })
 }
 
 /// Detaches the thread. One that is in no stop cannot be detached: it was interrupted a moment ago,

@@ -54,15 +54,9 @@ fn ptrace(request: c_uint, tid: i32, signo: i32) -> Result<(), Errno> {
 
 /// The ptrace stop of thread `tid`, if it is in one that was not reported yet. Does not wait.
 pub(crate) fn take_stop(tid: i32) -> Result<Option<Stop>, Errno> {
-    let id = libc::id_t::try_from(tid).map_err(|_| Errno::ESRCH)?;
-    let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
     // Without WEXITED: an exit is left to those who wait for it, which may be another part of this
     // program.
-    let flags: c_int = libc::WSTOPPED | libc::WNOHANG | libc::__WALL;
-    // SAFETY: `info` is a siginfo_t that the call may write.
-    Errno::result(unsafe { libc::waitid(libc::P_PID, id, info.as_mut_ptr(), flags) })?;
-    // SAFETY: It was zeroed, and zeroes are a valid siginfo_t.
-    let info = unsafe { info.assume_init() };
+    let info = wait_for(tid, libc::WSTOPPED)?;
     // SAFETY: Of a siginfo that waitid(2) fills in, pid and status are set; else they are 0.
     let (pid, status) = unsafe { (info.si_pid(), info.si_status()) };
     Ok((pid != 0).then_some(Stop {
@@ -74,14 +68,21 @@ pub(crate) fn take_stop(tid: i32) -> Result<Option<Stop>, Errno> {
 /// Takes the exit of the dead thread `tid` as its tracer, so that it can go. Does not wait. False if
 /// the thread has not ended; true also if it is none of the caller's.
 pub(super) fn reap(tid: i32) -> bool {
-    let mut status = 0;
-    // SAFETY: The call writes the status into a local variable.
-    let ret = unsafe { libc::waitpid(tid, &mut status, libc::WNOHANG | libc::__WALL) };
-    match ret {
-        0 => false,
-        // Of a thread that is traced it also reports stops.
-        _ => ret < 0 || !libc::WIFSTOPPED(status),
-    }
+    // Without WSTOPPED: a stop is left to who looks for it.
+    let info = wait_for(tid, libc::WEXITED);
+    // SAFETY: Of a siginfo that waitid(2) fills in, the pid is set; else it is 0.
+    info.map_or(true, |info| unsafe { info.si_pid() } != 0)
+}
+
+/// waitid(2) for the thread `tid`, without waiting; a siginfo of zeroes if there is nothing.
+fn wait_for(tid: i32, what: c_int) -> Result<libc::siginfo_t, Errno> {
+    let id = libc::id_t::try_from(tid).map_err(|_| Errno::ESRCH)?;
+    let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
+    let flags: c_int = what | libc::WNOHANG | libc::__WALL;
+    // SAFETY: `info` is a siginfo_t that the call may write.
+    Errno::result(unsafe { libc::waitid(libc::P_PID, id, info.as_mut_ptr(), flags) })?;
+    // SAFETY: It was zeroed, and zeroes are a valid siginfo_t.
+    Ok(unsafe { info.assume_init() })
 }
 
 /// Whether the process of `pidfd` has exited.
