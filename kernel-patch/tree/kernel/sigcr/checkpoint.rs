@@ -197,7 +197,7 @@ fn take(target: &Target, flags: u32, room_len: usize) -> Result<Taken> {
             Scope::Process => signal::thread_count(&task),
             Scope::Thread => 1,
         };
-        let queued_count = Account::of(&task).charged_count();
+        let queued_count = Account::of(&task)?.charged_count();
         if queued_count > capture::HOLD_ENTRY_COUNT_MAX as usize {
             // Else that would be found out after a first hold, which would have been in vain.
             aside.expect_cuts(thread_count);

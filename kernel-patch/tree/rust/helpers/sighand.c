@@ -11,6 +11,7 @@
 #include <linux/sched/signal.h>
 #include <linux/sched/task_stack.h>
 #include <linux/signalfd.h>
+#include <linux/user_namespace.h>
 
 __rust_helper void rust_helper_unlock_task_sighand(struct task_struct *t,
 						   unsigned long *flags)
@@ -57,4 +58,9 @@ rust_helper_task_checkpoint_restore_capable(struct task_struct *t)
 __rust_helper int rust_helper_mutex_lock_interruptible(struct mutex *lock)
 {
 	return mutex_lock_interruptible(lock);
+}
+
+__rust_helper struct ucounts *rust_helper_get_ucounts(struct ucounts *ucounts)
+{
+	return get_ucounts(ucounts);
 }

@@ -110,7 +110,7 @@ impl Charges {
 
     /// The index of the charge for signals of `owner`.
     fn index_of(&mut self, owner: &Task) -> Result<usize> {
-        let account = Account::of(owner);
+        let account = Account::of(owner)?;
         let ucounts = account.ucounts();
         // Threads whose credentials differ are rare, and then in a few groups: the first charge or
         // the last one fits, or there is one more.
@@ -119,7 +119,7 @@ impl Charges {
             return Ok(0);
         }
         if !self.others.last().is_some_and(same) {
-            let charge = Charge::new(Account::of(owner));
+            let charge = Charge::new(Account::of(owner)?);
             self.others.push(charge, GFP_KERNEL_ACCOUNT)?;
         }
         Ok(self.others.len())
@@ -292,9 +292,13 @@ mod tests {
         ARef::from(&**current!())
     }
 
+    fn account() -> Account {
+        Account::of(&this_task()).expect("fewer references than can be counted")
+    }
+
     /// How many queued signals the user of this thread is charged with.
     fn charged_count() -> u64 {
-        let account = Account::of(&this_task());
+        let account = account();
         (0..1 << 20)
             .find(|limit_count| !account.is_over_limit(*limit_count, 0, 0))
             .unwrap_or(u64::MAX)
@@ -302,7 +306,7 @@ mod tests {
 
     fn charge(new_count: usize, exempt_count: usize, old_count: usize) -> Charge {
         Charge {
-            account: Account::of(&this_task()),
+            account: account(),
             new_count,
             exempt_count,
             old_count,
@@ -373,7 +377,7 @@ mod tests {
             charge(0, 0, 0).is_over(0, 0),
         ];
         assert_eq!(over, [false, true, false, true, false, true, false, false]);
-        let account = Account::of(&this_task());
+        let account = account();
         assert!(account.charge(3));
         let over = [
             charge(5, 0, 3).is_over(count + 5, 0),
@@ -389,14 +393,14 @@ mod tests {
         let good = charges([charge(4, 0, 1), charge(2, 0, 2)])?;
         assert_eq!(good.charge(count + 10), Ok(()));
         let charged = charged_count();
-        Account::of(&this_task()).discharge(3);
+        account().discharge(3);
         assert_eq!(charged, count + 3);
         // The second one is over the limit, which the first one is exempt from.
         let bad = charges([charge(4, 4, 0), charge(2, 0, 0)])?;
         assert_eq!(bad.charge(count + 5), Err(EAGAIN));
         assert_eq!(charged_count(), count);
         assert_eq!(bad.charge(count + 6), Ok(()));
-        Account::of(&this_task()).discharge(6);
+        account().discharge(6);
         assert_eq!(charged_count(), count);
         Ok(())
     }
@@ -444,7 +448,7 @@ mod tests {
     #[test]
     fn old_signals_leave_their_charge_to_as_many_new_ones() -> Result {
         let task = this_task();
-        let account = Account::of(&task);
+        let account = account();
         let new_queue = |old_count| NewQueue {
             list: SignalList::new(&account),
             set: 0,

@@ -14,9 +14,8 @@ use super::{
 use crate::{
     bindings,
     container_of,
-    cred::Credential,
     prelude::*,
-    sync::aref::ARef,
+    sync::rcu,
     task::Task, //
 };
 use core::{
@@ -64,7 +63,11 @@ pub struct Ucounts(*mut bindings::ucounts);
 const SIGPENDING: bindings::rlimit_type = bindings::rlimit_type_UCOUNT_RLIMIT_SIGPENDING;
 
 /// The user, in a user namespace, that queued signals of a task are charged to.
-pub struct Account(ARef<Credential>);
+///
+/// # Invariants
+///
+/// It is valid, and this owns a reference on it.
+pub struct Account(NonNull<bindings::ucounts>);
 
 /// Queued signals that are in no queue: those to go into one, or those that were in one.
 ///
@@ -257,24 +260,30 @@ unsafe fn is_of_timer(queued: *mut bindings::sigqueue) -> bool {
 
 impl Account {
     /// The account of `task` as of now.
-    pub fn of(task: &Task) -> Self {
-        // SAFETY: The task is valid; `get_task_cred()` returns a reference, never null.
-        let cred =
-            unsafe { NonNull::new_unchecked(bindings::get_task_cred(task.as_ptr()).cast_mut()) };
-        // SAFETY: `Credential` is transparent to `cred`, and the reference goes to the `ARef`.
-        Self(unsafe { ARef::from_raw(cred.cast()) })
+    ///
+    /// # Errors
+    ///
+    /// - [`EAGAIN`]: there are more references on it than can be counted.
+    pub fn of(task: &Task) -> Result<Self> {
+        let _rcu = rcu::read_lock();
+        // SAFETY: The task is valid; its credentials, which it may exchange at any time, and the
+        // reference that these have on their `ucounts` stay until the RCU read lock is released.
+        let ucounts = unsafe {
+            let cred = (&raw const (*task.as_ptr()).real_cred).read_volatile();
+            bindings::get_ucounts((*cred).ucounts)
+        };
+        // INVARIANT: `get_ucounts()` returns what it was given, with a reference, or null.
+        Ok(Self(NonNull::new(ucounts).ok_or(EAGAIN)?))
     }
 
     /// The user, for comparing.
     pub fn ucounts(&self) -> Ucounts {
-        let cred: *const bindings::cred = (&raw const *self.0).cast();
-        // SAFETY: This owns a reference on the credentials, whose `ucounts` never changes.
-        Ucounts(unsafe { (*cred).ucounts })
+        Ucounts(self.0.as_ptr())
     }
 
     /// How many signals are charged, as of now.
     pub fn charged_count(&self) -> usize {
-        // SAFETY: The credentials keep their `ucounts`. The counter changes at any time, a word.
+        // SAFETY: By the type invariants. The counter changes at any time, a word.
         let charged = unsafe {
             (&raw const (*self.ucounts().0).rlimit[SIGPENDING as usize].counter).read_volatile()
         };
@@ -290,8 +299,8 @@ impl Account {
         let mut max = limit_count;
         let mut next = self.ucounts().0;
         while !next.is_null() {
-            // SAFETY: The credentials keep their `ucounts` and all those above it. The counters
-            // change at any time, as single words.
+            // SAFETY: By the type invariants; it keeps all those above it. The counters change at
+            // any time, as single words.
             let charged = unsafe { (&raw const (*next).rlimit[TYPE].counter).read_volatile() };
             let count = (charged as u64).saturating_add(more_count as u64);
             if count.saturating_sub(fewer_count as u64) > max {
@@ -319,7 +328,7 @@ impl Account {
             return true;
         };
         // The first one also takes the reference that a counter which is not 0 holds.
-        // SAFETY: The credentials keep their `ucounts`.
+        // SAFETY: By the type invariants.
         if unsafe { bindings::inc_rlimit_get_ucounts(ucounts, SIGPENDING, true) } == 0 {
             return false;
         }
@@ -340,6 +349,13 @@ impl Account {
             bindings::dec_rlimit_ucounts(ucounts, SIGPENDING, more_count as isize);
             bindings::dec_rlimit_put_ucounts(ucounts, SIGPENDING);
         }
+    }
+}
+
+impl Drop for Account {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants, this has a reference to give back.
+        unsafe { bindings::put_ucounts(self.0.as_ptr()) };
     }
 }
 
@@ -645,13 +661,13 @@ mod tests {
             seen
         })?;
         assert_eq!(seen, Some(true));
-        assert!(ucounts == Account::of(&this_task()).ucounts());
+        assert!(ucounts == Account::of(&this_task())?.ucounts());
         Ok(())
     }
 
     #[test]
     fn only_what_was_charged_is_taken_back() -> Result {
-        let account = Account::of(&this_task());
+        let account = Account::of(&this_task())?;
         let before_count = charged_count(&account);
         let signals = [(40, 1), (40, 2), (40, 3)];
         let mut list = list_of(&signals)?;
@@ -677,8 +693,8 @@ mod tests {
     }
 
     #[test]
-    fn the_limit_counts_what_is_there_what_comes_and_what_goes() {
-        let account = Account::of(&this_task());
+    fn the_limit_counts_what_is_there_what_comes_and_what_goes() -> Result {
+        let account = Account::of(&this_task())?;
         assert!(account.charge(2));
         let count = charged_count(&account);
         let over = [
@@ -693,6 +709,7 @@ mod tests {
         ];
         account.discharge(2);
         assert_eq!(over, [false, true, false, true, false, false, true, false]);
+        Ok(())
     }
 
     #[test]

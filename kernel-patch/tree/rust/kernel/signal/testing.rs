@@ -38,7 +38,7 @@ pub(super) fn under_siglock<T>(f: impl FnOnce(&mut SighandGuard<'_>) -> T) -> Re
 
 /// A list of `signals`, to be charged to this thread's user.
 pub(super) fn list_of(signals: &[Signal]) -> Result<SignalList> {
-    let mut list = SignalList::new(&Account::of(&this_task()));
+    let mut list = SignalList::new(&Account::of(&this_task())?);
     for signal in signals {
         list.push(&siginfo_of(*signal), &mut pool_of(1)?)?;
     }
