@@ -5,9 +5,15 @@
 //! A report of KCSAN names the two functions that raced in its first line, and then the stack of
 //! each. It is ours if a function of sigcr is in either stack, at the top or further down: a race
 //! in the kernel's own code that sigcr calls counts too, since who calls it has to hold the right
-//! lock. (Where a stack goes through an interrupt, what was interrupted is not looked at.) All
-//! other reports are of races between code that is there without the patch. The kernel has some,
-//! most of them meant; they are counted and shown, and do not fail a run.
+//! lock. (Where a stack goes through an interrupt, what was interrupted is not looked at.)
+//!
+//! One kind is left out: a marked read (`READ_ONCE()`, in Rust a volatile one) of sigcr's own code
+//! beside a plain write of the kernel's. The kernel takes plain writes of a word for atomic unless it
+//! is as strict as here (`CONFIG_KCSAN_ASSUME_PLAIN_WRITES_ATOMIC`), and writes so what it reads
+//! without the lock itself, such as the number of threads. Who marks a read has thought of that.
+//!
+//! All other reports are of races between code that is there without the patch. The kernel has some,
+//! most of them meant. What does not fail a run is counted and shown.
 
 use std::collections::BTreeMap;
 
@@ -20,21 +26,39 @@ pub(crate) fn is_of_others(splat: &Splat) -> bool {
     let Some(title) = splat.lines[0].strip_prefix(BEGINNING) else {
         return false;
     };
-    if title.split(" / ").map(str::trim).any(is_ours) {
-        return false;
-    }
     // A report that was cut off is not believed.
     let is_whole = splat
         .lines
         .iter()
         .any(|line| line.starts_with("Reported by"));
-    let through_us = splat.lines[1..].split(|line| line.is_empty()).any(|stack| {
+    let accesses = splat.lines[1..].split(|line| line.is_empty());
+    let ours: Vec<Access> = accesses.filter_map(Access::through_us).collect();
+    match &ours[..] {
+        [] => is_whole && !title.split(" / ").map(str::trim).any(is_ours),
+        [only] => is_whole && only.is_marked_read && only.is_at_the_top,
+        _ => false,
+    }
+}
+
+/// One of the two accesses of a report, if a function of sigcr is in its stack.
+struct Access {
+    /// It is a marked read.
+    is_marked_read: bool,
+    /// A function of sigcr makes it, not one that it calls.
+    is_at_the_top: bool,
+}
+
+impl Access {
+    fn through_us(lines: &[String]) -> Option<Self> {
         // What an interrupt does is not done for the code that it interrupts.
-        let frames = stack.iter().filter_map(|line| frame(line));
+        let frames = lines.iter().filter_map(|line| frame(line));
         let mut frames = frames.take_while(|function| !is_interrupt_entry(function));
-        frames.any(is_ours)
-    });
-    is_whole && !through_us
+        let at = frames.position(is_ours)?;
+        Some(Self {
+            is_marked_read: lines[0].starts_with("read (marked) to "),
+            is_at_the_top: at == 0,
+        })
+    }
 }
 
 /// The races that are not ours, by the functions that raced, and how often each was reported.
@@ -130,6 +154,28 @@ mod tests {
             }
         }
         let log = report("sigcr_timer_capture", &["sigcr_timer_capture"], &[]);
+        assert!(!is_of_others_in(&log));
+    }
+
+    #[test]
+    fn only_a_marked_read_of_our_own_is_meant() {
+        let marked = |log: String| log.replace("read to", "read (marked) to");
+        let log = report(
+            "copy_process / sigcr_checkpoint",
+            &["copy_process"],
+            &[RUST],
+        );
+        assert!(!is_of_others_in(&log));
+        assert!(is_of_others_in(&marked(log)));
+        // One that we call, and one beside a write of our own.
+        assert!(!is_of_others_in(&marked(report(
+            "a / b",
+            &["a"],
+            &["b", RUST]
+        ))));
+        assert!(!is_of_others_in(&marked(report("a / b", &[RUST], &[RUST]))));
+        // A write is none.
+        let log = report("a / b", &[RUST], &["b"]).replace("write to", "write (marked) to");
         assert!(!is_of_others_in(&log));
     }
 
