@@ -178,12 +178,11 @@ impl ProgramResult {
         differences
     }
 
-    /// The names of the cases that failed.
-    pub(super) fn failed(&self) -> impl Iterator<Item = &str> {
-        self.cases
-            .iter()
-            .filter(|(_, outcome)| *outcome == Outcome::Fail)
-            .map(|(name, _)| name.as_str())
+    /// The cases that failed, by their names without numbers, and how often.
+    pub(super) fn failed(&self) -> BTreeMap<String, usize> {
+        let by_name = self.by_name().into_iter();
+        let failed = by_name.map(|(name, counts)| (name, counts.failed));
+        failed.filter(|(_, count)| *count > 0).collect()
     }
 
     /// Counts by the names of the cases, in which numbers may be measured ones.
@@ -199,6 +198,16 @@ impl ProgramResult {
         }
         by_name
     }
+}
+
+/// What a complaint of a kernel is about, and the program that it names: not what the registers held.
+pub(super) fn complaint_kind(complaint: &str) -> String {
+    let title = complaint.lines().find(|line| line.contains(": "));
+    let title = title.unwrap_or(complaint).trim();
+    let about = title.rsplit_once(": ").map_or(title, |(about, _)| about);
+    let program = complaint.split_once("Comm: ").map_or("", |(_, rest)| rest);
+    let program = program.split_whitespace().next().unwrap_or("");
+    format!("{about} ({program})")
 }
 
 /// The text with each number replaced, decimal or hexadecimal.
@@ -355,6 +364,25 @@ mod tests {
         assert_eq!(old.differences(&result("", 1)).len(), 3);
         let status = result("ok 1 took 17 ns at 0x7fa0\nok 2 b\nnot ok 3 c\n", 0);
         assert_eq!(told(&old, &status), ["status 1 / status 0"]);
+    }
+
+    #[test]
+    fn a_complaint_is_known_by_what_it_is_about_and_the_program() {
+        let oops = |address: &str, program: &str| {
+            format!(
+                "the kernel complained:\n    BUG: unable to handle page fault for address: {address}\n    \
+                 CPU: 0 PID: 7 Comm: {program} Tainted: G\n    RIP: 0033:{address}\n"
+            )
+        };
+        let kind = complaint_kind(&oops("00000000419f2fe8", "sysret"));
+        assert_eq!(
+            kind,
+            "BUG: unable to handle page fault for address (sysret)"
+        );
+        assert_eq!(complaint_kind(&oops("00000000ffa70bfc", "sysret")), kind);
+        assert_ne!(complaint_kind(&oops("00000000419f2fe8", "other")), kind);
+        let hang = complaint_kind("the guest hangs while a ran: no end");
+        assert_eq!(hang, "the guest hangs while a ran ()");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::thread;
 use anyhow::{Context, Result};
 use guest_init::protocol::{Job, Program};
 
-use super::results::{self, listed, Aspect, Difference, End, ProgramResult};
+use super::results::{self, complaint_kind, listed, Aspect, Difference, End, ProgramResult};
 use super::selftests::{Test, Tests};
 use crate::guest::boot::{Report, Sink};
 use crate::guest::programs;
@@ -48,12 +48,23 @@ impl Results {
         let not_run = self.rows.iter().filter(|row| row.agrees()).filter(not_run);
         let not_run = not_run.map(|row| format!("{}: {}", row.name, End::NotRun));
         // A complaint that both kernels make is not the patch's doing.
-        let complaint = |text: &String| format!("with the patch: {text}");
-        let complaints = self.complaints[1]
+        let old: Vec<String> = self.complaints[0]
             .iter()
-            .filter(|text| !self.complaints[0].contains(text))
-            .map(complaint);
+            .map(|c| complaint_kind(c))
+            .collect();
+        let is_new = |text: &&String| !old.contains(&complaint_kind(text));
+        let complaints = self.complaints[1].iter().filter(is_new);
+        let complaints = complaints.map(|text| format!("with the patch: {text}"));
         differs.chain(not_run).chain(complaints).collect()
+    }
+}
+
+impl Results {
+    /// The complaints that both kernels make.
+    pub(super) fn complaints_of_both(&self) -> BTreeSet<String> {
+        let kinds = |all: &[String]| all.iter().map(|text| complaint_kind(text)).collect();
+        let [plain, patched]: [BTreeSet<String>; 2] = self.complaints.each_ref().map(|c| kinds(c));
+        &plain & &patched
     }
 }
 

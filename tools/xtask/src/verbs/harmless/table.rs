@@ -129,7 +129,11 @@ pub(super) fn selftests(results: &Results, tests: &Tests) -> String {
     {
         let cases: Vec<String> = row.last()[0]
             .failed()
-            .map(|case| format!("`{case}`"))
+            .into_iter()
+            .map(|(case, count)| match count {
+                1 => format!("`{case}`"),
+                _ => format!("`{case}` ({count} times)"),
+            })
             .collect();
         let end = row.last()[0].end;
         text += &match cases.is_empty() {
@@ -142,6 +146,13 @@ pub(super) fn selftests(results: &Results, tests: &Tests) -> String {
     if !unsteady.is_empty() {
         text += "\nNot the same in the first round (without / with the patch), so run again:\n\n";
         text += &unsteady.concat();
+    }
+    let complaints = results.complaints_of_both();
+    if !complaints.is_empty() {
+        text += "\nWhat both kernels complain about in emulation:\n\n";
+        for kind in complaints {
+            text += &format!("- {kind}\n");
+        }
     }
     text += "\nNot run:\n\n";
     for (name, why) in &tests.left_out {
