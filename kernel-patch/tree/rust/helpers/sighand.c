@@ -6,6 +6,7 @@
 #include <linux/audit.h>
 #include <linux/capability.h>
 #include <linux/cgroup.h>
+#include <linux/compiler.h>
 #include <linux/cred.h>
 #include <linux/mutex.h>
 #include <linux/sched/signal.h>
@@ -21,7 +22,11 @@ __rust_helper void rust_helper_unlock_task_sighand(struct task_struct *t,
 
 __rust_helper bool rust_helper_test_tsk_restore_sigmask(struct task_struct *t)
 {
-	return test_tsk_restore_sigmask(t);
+	/*
+	 * Only the thread itself changes the bit, and not while it rests. Other
+	 * bits of the word it may, such as that of the freezer.
+	 */
+	return data_race(test_tsk_restore_sigmask(t));
 }
 
 __rust_helper bool rust_helper_cgroup_task_frozen(struct task_struct *t)
