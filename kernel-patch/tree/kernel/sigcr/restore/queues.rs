@@ -447,7 +447,6 @@ mod tests {
 
     #[test]
     fn old_signals_leave_their_charge_to_as_many_new_ones() -> Result {
-        let task = this_task();
         let account = account();
         let new_queue = |old_count| NewQueue {
             list: SignalList::new(&account),
