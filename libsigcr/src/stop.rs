@@ -118,7 +118,8 @@ impl Stopped {
         })
     }
 
-    /// Stops the process `pid` by ptrace(2).
+    /// Stops the process `pid` by ptrace(2). While one with several threads is being stopped, another
+    /// thread of the caller helps; it has ended when this returns.
     ///
     /// # Errors
     ///

@@ -29,6 +29,12 @@ const REFUSED: &str = "ptrace(2) is refused: a debugger holds it, it is another 
                        /proc/sys/kernel/yama/ptrace_scope forbids it; end the debugger, run with \
                        CAP_SYS_PTRACE, or stop it with SIGSTOP";
 
+const NO_THREAD: Failure = Failure::new(
+    Errno::EAGAIN,
+    "a thread is needed to stop a process with several, and none can be made; raise the limit on \
+     processes (ulimit -u, pids.max)",
+);
+
 impl Traced {
     /// Seizes and stops all threads of the process `pid`.
     pub(super) fn seize(pid: i32, deadline: Instant) -> Result<Traced, Failure> {
@@ -117,7 +123,10 @@ impl Drop for Traced {
 ///
 /// A thread that executes a new program ends the others, and waits until those that are traced have
 /// been reaped; until then to seize a thread does not return. So another one has to reap them.
-fn while_dead_are_reaped<T>(pid: i32, seize: impl FnOnce() -> T) -> T {
+fn while_dead_are_reaped(
+    pid: i32,
+    seize: impl FnOnce() -> Result<(), Failure>,
+) -> Result<(), Failure> {
     const INTERVAL: Duration = Duration::from_millis(10);
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -131,12 +140,10 @@ fn while_dead_are_reaped<T>(pid: i32, seize: impl FnOnce() -> T) -> T {
                 }
             }
         });
+        let reaper = reaper.map_err(|_| NO_THREAD)?;
         let result = seize();
         over.store(true, Ordering::Release);
-        // Without memory for a thread it may take longer, but mostly does not.
-        if let Ok(reaper) = reaper {
-            reaper.thread().unpark();
-        }
+        reaper.thread().unpark();
         result
     })
 }

@@ -71,30 +71,26 @@ impl Target {
             stat.rsplit_once(") ")
                 .is_none_or(|(_, rest)| rest.starts_with(wanted))
         };
-        let deadline = Instant::now() + Duration::from_secs(30);
-        loop {
+        self.wait_until(&format!("it is not in state {wanted}"), || {
             let tasks = fs::read_dir(format!("/proc/{}/task", self.pid())).unwrap();
-            if tasks.into_iter().all(|dir| has_it(dir.unwrap())) {
-                return;
-            }
-            assert!(Instant::now() < deadline, "it is not in state {wanted}");
-            sleep(Duration::from_millis(5));
-        }
+            tasks.into_iter().all(|dir| has_it(dir.unwrap()))
+        });
     }
 
     /// Waits until no signal is pending for the process.
     pub(crate) fn wait_for_empty_queue(&self) {
-        let deadline = Instant::now() + Duration::from_secs(30);
-        loop {
+        self.wait_until("there are signals in its queue", || {
             let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
-            let pending = status
-                .lines()
-                .find_map(|line| line.strip_prefix("ShdPnd:\t"))
-                .unwrap();
-            if pending.bytes().all(|digit| digit == b'0') {
-                return;
-            }
-            assert!(Instant::now() < deadline, "still pending: {pending}");
+            let mut lines = status.lines();
+            let pending = lines.find_map(|line| line.strip_prefix("ShdPnd:\t"));
+            pending.unwrap().bytes().all(|digit| digit == b'0')
+        });
+    }
+
+    fn wait_until(&self, or_else: &str, holds: impl Fn() -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !holds() {
+            assert!(Instant::now() < deadline, "{or_else}");
             sleep(Duration::from_millis(5));
         }
     }

@@ -56,8 +56,7 @@ macro_rules! cases {
     };
 }
 
-/// The time limit of a case that has no other: several times what the slowest takes in emulation on
-/// an idle host, since a busy one is slower.
+/// The time limit of a case that has no other; emulation is slow, and more so on a busy host.
 pub const LIMIT: Duration = Duration::from_secs(240);
 
 /// Calls `run` if the kernel has the system calls and they may be used; else says why not, and fails.

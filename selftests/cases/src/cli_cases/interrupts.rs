@@ -24,8 +24,8 @@ pub(super) const CASES: &[Case] = crate::cases![
     a_killed_checkpoint_lets_the_target_go,
 ];
 
-/// Enough to keep the tool at work for a while; the debug kernel takes a millisecond to queue one,
-/// and another one to free it.
+/// Enough to keep the tool at work for a while; the debug kernel takes half a millisecond and more
+/// to queue one, and as long to free it.
 const ENTRY_COUNT: u64 = 4_000;
 
 fn big_plan() -> Plan {

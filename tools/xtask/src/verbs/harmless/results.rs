@@ -200,15 +200,23 @@ impl ProgramResult {
     }
 }
 
-/// What a complaint of a kernel is about, and the program that it names: not what the registers held.
+/// What a complaint of a kernel says first, without numbers, and the program that it names.
 pub(super) fn complaint_kind(complaint: &str) -> String {
     let title = complaint.lines().find(|line| line.contains(": "));
-    let title = title.unwrap_or(complaint).trim();
-    let about = title.rsplit_once(": ").map_or(title, |(about, _)| about);
+    let words = title.unwrap_or(complaint).split_whitespace();
+    let about: Vec<String> = words
+        .map(|word| match word.chars().all(|c| c.is_ascii_hexdigit()) {
+            true if word.len() >= ADDRESS_LEN => "#".to_owned(),
+            _ => without_numbers(word),
+        })
+        .collect();
     let program = complaint.split_once("Comm: ").map_or("", |(_, rest)| rest);
     let program = program.split_whitespace().next().unwrap_or("");
-    format!("{about} ({program})")
+    format!("{} ({program})", about.join(" "))
 }
+
+/// How many digits an address has at least in a complaint, which has no `0x` before it.
+const ADDRESS_LEN: usize = 8;
 
 /// The text with each number replaced, decimal or hexadecimal.
 fn without_numbers(text: &str) -> String {
@@ -377,12 +385,27 @@ mod tests {
         let kind = complaint_kind(&oops("00000000419f2fe8", "sysret"));
         assert_eq!(
             kind,
-            "BUG: unable to handle page fault for address (sysret)"
+            "BUG: unable to handle page fault for address: # (sysret)"
         );
         assert_eq!(complaint_kind(&oops("00000000ffa70bfc", "sysret")), kind);
         assert_ne!(complaint_kind(&oops("00000000419f2fe8", "other")), kind);
-        let hang = complaint_kind("the guest hangs while a ran: no end");
-        assert_eq!(hang, "the guest hangs while a ran ()");
+        let warning = |place: &str| {
+            complaint_kind(&format!(
+                "complained:\n WARNING: CPU: 0 PID: 7 at {place}\n"
+            ))
+        };
+        assert_eq!(
+            warning("kernel/a.c:12 f+0x1/0x2"),
+            warning("kernel/a.c:14 f+0x3/0x2")
+        );
+        assert_ne!(
+            warning("kernel/a.c:12 f+0x1/0x2"),
+            warning("kernel/b.c:12 f+0x1/0x2")
+        );
+        assert_ne!(
+            warning("kernel/a.c:12 f+0x1/0x2"),
+            warning("kernel/a.c:12 g+0x1/0x2")
+        );
     }
 
     #[test]

@@ -57,9 +57,7 @@ impl Results {
         let complaints = complaints.map(|text| format!("with the patch: {text}"));
         differs.chain(not_run).chain(complaints).collect()
     }
-}
 
-impl Results {
     /// The complaints that both kernels make.
     pub(super) fn complaints_of_both(&self) -> BTreeSet<String> {
         let kinds = |all: &[String]| all.iter().map(|text| complaint_kind(text)).collect();
