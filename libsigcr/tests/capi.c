@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -293,12 +294,14 @@ static pid_t child_with_a_signal(void)
 	pid = fork();
 	CHECK(pid >= 0);
 	if (pid == 0) {
+		/* Else it would stay stopped, with the output open, if a check fails. */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		kill(getpid(), SIGSTOP);
 		CHECK(number_of_signal(&set) == 4711);
 		kill(getpid(), SIGSTOP);
 		/* The second one has been put back by a restore. */
 		_exit(number_of_signal(&set) == 4711 ? 7 : 8);
 	}
-	CHECK(kill(pid, SIGSTOP) == 0);
 	CHECK(waitpid(pid, NULL, WUNTRACED) == pid);
 	CHECK(sigqueue(pid, SIGUSR1, value) == 0);
 	return pid;
